@@ -1,0 +1,7 @@
+//! Machine, files, network, backends (E08xx), and faults of rbc itself (E09xx).
+
+codes! {
+    READ = "E0801" "cannot-read" Error Environment: "a file cannot be read";
+    WRITE = "E0802" "cannot-write" Error Environment: "a file cannot be written";
+    INTERNAL = "E0901" "internal" Error Internal: "rbc has a fault";
+}
