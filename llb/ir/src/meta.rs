@@ -28,6 +28,30 @@ pub struct Meta {
     pub origins: Vec<Origin>,
 }
 
+impl Meta {
+    /// Takes in what is known about an equal vertex. Everything either knows stays, places and origins pile up; where they
+    /// contradict each other (two texts under one key, two progress groups) the later one wins, as in the reference
+    /// (client/llb/state.go, `mergeMetadata`).
+    pub fn join(&mut self, later: &Meta) {
+        let Meta { ignore_cache, description, export_cache, caps, progress_group, linux_resources, locations, origins } =
+            later;
+        self.ignore_cache |= ignore_cache;
+        self.description.extend(description.iter().map(|(k, v)| (k.clone(), v.clone())));
+        self.caps.extend(caps.iter().cloned());
+        if export_cache.is_some() {
+            self.export_cache = *export_cache;
+        }
+        if progress_group.is_some() {
+            self.progress_group.clone_from(progress_group);
+        }
+        if linux_resources.is_some() {
+            self.linux_resources.clone_from(linux_resources);
+        }
+        self.locations.extend(locations.iter().cloned());
+        self.origins.extend(origins.iter().cloned());
+    }
+}
+
 /// Vertices that progress output shows as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgressGroup {

@@ -568,6 +568,17 @@ impl Op {
         }
     }
 
+    /// Calls `f` with every reference of the op in the order in which the reference walks them, which decides where their
+    /// nodes stand in a definition. It is the order of [`Op::each_ref`] but for file ops: there the last action comes
+    /// first, each with what its chain began with, then what it reads, then the action it builds on
+    /// (client/llb/fileop.go, `allOutputs`).
+    pub fn each_visit(&self, f: &mut dyn FnMut(Ref)) {
+        match self {
+            Op::File(file) if file.actions.len() > 1 => file.each_visit(f),
+            _ => self.each_ref(f),
+        }
+    }
+
     /// Calls `f` with every reference of the op, to change it, in the order of [`Op::each_ref`].
     pub fn each_ref_mut(&mut self, f: &mut dyn FnMut(&mut Ref)) {
         match self {
@@ -597,6 +608,42 @@ impl Op {
             Op::Diff(_) => "diff",
             Op::Build(_) => "build",
             Op::Passthrough(_) => "passthrough",
+        }
+    }
+}
+
+impl File {
+    fn each_visit(&self, f: &mut dyn FnMut(Ref)) {
+        let mut begin: Vec<Option<Ref>> = Vec::with_capacity(self.actions.len());
+        for action in &self.actions {
+            begin.push(match action.input {
+                Input::Scratch => None,
+                Input::Ref(r) => Some(r),
+                Input::Action(i) => begin.get(i as usize).copied().flatten(),
+            });
+        }
+        let mut seen = vec![false; self.actions.len()];
+        let mut stack = Vec::new();
+        for last in (0..self.actions.len() as u32).rev() {
+            stack.push(last);
+            while let Some(at) = stack.pop() {
+                let Some((action, seen)) = self.actions.get(at as usize).zip(seen.get_mut(at as usize)) else {
+                    continue;
+                };
+                if std::mem::replace(seen, true) {
+                    continue;
+                }
+                begin.get(at as usize).copied().flatten().into_iter().for_each(&mut *f);
+                action.each_input(&mut |input| {
+                    if let Input::Ref(r) = input {
+                        f(r);
+                    }
+                });
+                stack.extend([action.input, action.secondary].into_iter().filter_map(|input| match input {
+                    Input::Action(i) => Some(i),
+                    Input::Scratch | Input::Ref(_) => None,
+                }));
+            }
         }
     }
 }

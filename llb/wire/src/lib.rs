@@ -1,0 +1,9 @@
+//! LLB on the wire: canonical bytes, definitions, and the way back from digests.
+
+mod digest;
+mod emit;
+mod encode;
+pub mod pb;
+
+pub use digest::Digest;
+pub use emit::{Emitted, Emitter, Order, Origins, emit};
