@@ -46,6 +46,8 @@ pub enum ReferenceError {
     Empty,
     /// 64 hex digits: that would be the id of an image, which no registry can be asked for.
     Id(String),
+    /// The part before the first slash can only be a registry, and is no name of a host.
+    Domain(String),
     /// The repository has upper-case letters.
     UpperCase(String),
     /// The repository has letters or separators that are not allowed, or starts or ends with a separator.
@@ -66,6 +68,31 @@ impl Reference {
             return Err(ReferenceError::Id(text.to_owned()));
         }
         let (domain, rest) = split_domain(text);
+        let path = &rest[..rest.find([':', '@']).unwrap_or(rest.len())];
+        if path.chars().any(char::is_uppercase) {
+            return Err(ReferenceError::UpperCase(path.to_owned()));
+        }
+        if domain == DEFAULT_DOMAIN && !path.is_empty() && !path.contains('/') {
+            Self::parse_within(domain, &format!("{OFFICIAL}{rest}"))
+        } else if is_domain(domain) {
+            Self::parse_within(domain, rest)
+        } else if is_component(domain) {
+            // A first component that looks like a domain and is none (`a_b.c/d`) still is a component of a path.
+            Self::parse_within("", text)
+        } else {
+            Err(ReferenceError::Domain(domain.to_owned()))
+        }
+    }
+
+    /// Reads a reference as it stands: without a registry it has none. So are the names of OCI layouts written.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        match text.split_once('/') {
+            Some((domain, rest)) if is_domain(domain) => Self::parse_within(domain, rest),
+            _ => Self::parse_within("", text),
+        }
+    }
+
+    fn parse_within(domain: &str, rest: &str) -> Result<Self, ReferenceError> {
         let (named, digest) = match rest.split_once('@') {
             Some((named, digest)) => (named, Some(digest)),
             None => (rest, None),
@@ -77,39 +104,24 @@ impl Reference {
         if path.is_empty() {
             return Err(ReferenceError::Empty);
         }
-        if path.chars().any(char::is_uppercase) {
-            return Err(ReferenceError::UpperCase(path.to_owned()));
-        }
-        let path = match domain {
-            DEFAULT_DOMAIN if !path.contains('/') => format!("{OFFICIAL}{path}"),
-            _ => path.to_owned(),
-        };
-        // A first component that looks like a domain and is none (`a_b.c/d`) still is a component of a path.
-        let (domain, path) = match is_domain(domain) {
-            true => (domain, path),
-            false => ("", format!("{domain}/{path}")),
-        };
         if let Some(wrong) = path.split('/').find(|component| !is_component(component)) {
-            return Err(match domain.is_empty() && wrong.chars().any(char::is_uppercase) {
+            return Err(match wrong.chars().any(char::is_uppercase) {
                 true => ReferenceError::UpperCase(wrong.to_owned()),
-                false => ReferenceError::Path(path),
+                false => ReferenceError::Path(path.to_owned()),
             });
         }
         if path.len() > PATH_MAX {
             return Err(ReferenceError::TooLong(path.len()));
         }
-        let reference = Reference { domain: domain.into(), path: path.into(), tag: None, digest: None };
-        let reference = match tag {
-            Some(tag) => reference.with_tag(tag)?,
-            None => reference,
-        };
-        Ok(match digest {
-            Some(text) => {
-                let digest = Digest::parse(text).map_err(|e| ReferenceError::Digest(text.to_owned(), e))?;
-                reference.with_digest(digest)
-            }
-            None => reference,
-        })
+        let mut reference = Reference { domain: domain.into(), path: path.into(), tag: None, digest: None };
+        if let Some(tag) = tag {
+            reference = reference.with_tag(tag)?;
+        }
+        if let Some(text) = digest {
+            let digest = Digest::parse(text).map_err(|e| ReferenceError::Digest(text.to_owned(), e))?;
+            reference = reference.with_digest(digest);
+        }
+        Ok(reference)
     }
 
     /// The registry, with its port: `docker.io`, `localhost:5000`. Empty in the odd case of a first component that
@@ -275,7 +287,7 @@ impl ReferenceError {
             ReferenceError::UpperCase(_) if Reference::parse_normalized(&text.to_lowercase()).is_ok() => {
                 found.note(format!("write `{}`", text.to_lowercase()))
             }
-            ReferenceError::Path(_) if text.contains("://") => {
+            ReferenceError::Domain(_) if text.contains("://") => {
                 found.note("write the registry without a scheme: `registry.example/name:tag`")
             }
             _ => found,
@@ -288,6 +300,9 @@ impl fmt::Display for ReferenceError {
         match self {
             ReferenceError::Empty => f.write_str("the name of the repository is missing"),
             ReferenceError::Id(_) => f.write_str("64 hex digits are the id of an image, not the name of a repository"),
+            ReferenceError::Domain(domain) => {
+                write!(f, "the registry `{domain}` must be a host name or address, with a port in digits if it has one")
+            }
             ReferenceError::UpperCase(name) => write!(f, "the repository `{name}` must be in lower case"),
             ReferenceError::Path(path) => write!(
                 f,
@@ -337,6 +352,17 @@ mod tests {
     }
 
     #[test]
+    fn reads_as_it_stands() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let parts = |text: &str| Reference::parse(text).map(|r| (r.domain().to_owned(), r.path().to_owned()));
+        assert_eq!(parts(&format!("store@{digest}")), Ok(("".into(), "store".into())));
+        assert_eq!(parts("a/b:1"), Ok(("a".into(), "b".into())));
+        assert_eq!(parts("a_b/c:1"), Ok(("".into(), "a_b/c".into())));
+        assert_eq!(parts("Alpine"), Err(ReferenceError::UpperCase("Alpine".into())));
+        assert_eq!(parts(""), Err(ReferenceError::Empty));
+    }
+
+    #[test]
     fn refuses() {
         use ReferenceError::*;
         for (written, error) in [
@@ -344,11 +370,12 @@ mod tests {
             (":tag", Empty),
             ("reg.io/", Empty),
             ("a/B", UpperCase("a/B".into())),
-            ("A_B.c/x", UpperCase("A_B.c".into())),
+            ("A_B.c/x", Domain("A_B.c".into())),
             ("a..b", Path("library/a..b".into())),
             ("a-", Path("library/a-".into())),
-            ("[::g]/x", Path("[::g]/x".into())),
-            ("-a.b/x", Path("-a.b/x".into())),
+            ("[::g]/x", Domain("[::g]".into())),
+            ("reg.io:port/x", Domain("reg.io:port".into())),
+            ("-a.b/x", Domain("-a.b".into())),
             ("x:-1", Tag("-1".into())),
             ("x:", Tag("".into())),
         ] {
