@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use prost::Message;
 use prost::bytes::Bytes;
-use rbc_ir::{Graph, Meta, Node, NodeId, Op, Origin, Ref, caps};
+use rbc_ir::{Graph, Location, Meta, Node, NodeId, Op, Origin, Ref, SourceInfo, caps};
 
 use crate::encode::{self, Inputs};
 use crate::{Digest, pb};
@@ -179,42 +179,44 @@ impl<'g> Emitter<'g> {
     /// vertices point to them (client/llb/sourcemap.go).
     fn source(&mut self, listed: &[Listed]) -> pb::Source {
         let graph = self.graph;
-        let mut texts: Vec<u32> = Vec::new();
+        let mut used: Vec<u32> = listed.iter().flat_map(|l| &l.meta().locations).map(|l| l.source).collect();
+        if self.order == Order::Listed {
+            used.sort_unstable();
+        }
+        let mut texts: Vec<&SourceInfo> = Vec::new();
         let mut text_of: Vec<Option<i32>> = vec![None; graph.sources.len()];
+        for source in used {
+            text_of[source as usize].get_or_insert_with(|| {
+                let text = &graph.sources[source as usize];
+                let equal = |t: &&SourceInfo| {
+                    (&t.filename, &t.language, &t.data) == (&text.filename, &text.language, &text.data)
+                };
+                texts.iter().position(equal).unwrap_or_else(|| {
+                    texts.push(text);
+                    texts.len() - 1
+                }) as i32
+            });
+        }
+
         let mut locations = Vec::with_capacity(listed.len());
         for l in listed {
-            let places = &l.meta().locations;
-            let mut of_vertex = Vec::with_capacity(places.len());
-            for place in places {
-                let source_index = *text_of[place.source as usize].get_or_insert_with(|| {
-                    let text = &graph.sources[place.source as usize];
-                    let equal = texts.iter().position(|t| {
-                        let t = &graph.sources[*t as usize];
-                        t.filename == text.filename && t.language == text.language && t.data == text.data
-                    });
-                    equal.unwrap_or_else(|| {
-                        texts.push(place.source);
-                        texts.len() - 1
-                    }) as i32
-                });
-                of_vertex.push(pb::Location { source_index, ranges: encode::ranges(&place.ranges) });
-            }
+            let location = |l: &Location| pb::Location {
+                source_index: text_of[l.source as usize].unwrap_or_default(),
+                ranges: encode::ranges(&l.ranges),
+            };
             locations.push(pb::LocationsEntry {
                 key: self.vertices[l.vertex as usize].name.clone(),
-                value: pb::Locations { locations: of_vertex },
+                value: pb::Locations { locations: l.meta().locations.iter().map(location).collect() },
             });
         }
         locations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let infos = texts
             .into_iter()
-            .map(|text| {
-                let text = &graph.sources[text as usize];
-                pb::SourceInfo {
-                    filename: text.filename.clone(),
-                    data: Bytes::from_owner(text.data.clone()),
-                    definition: text.state.map(|state| self.definition(Some(state)).0),
-                    language: text.language.clone(),
-                }
+            .map(|text| pb::SourceInfo {
+                filename: text.filename.clone(),
+                data: Bytes::from_owner(text.data.clone()),
+                definition: text.state.map(|state| self.definition(Some(state)).0),
+                language: text.language.clone(),
             })
             .collect();
         pb::Source { locations, infos }

@@ -3,7 +3,12 @@
 mod digest;
 mod emit;
 mod encode;
+mod load;
 pub mod pb;
 
 pub use digest::Digest;
 pub use emit::{Emitted, Emitter, Order, Origins, emit};
+pub use load::{Loaded, MAX_BYTES, load, load_message};
+
+#[cfg(test)]
+mod recorded;

@@ -373,7 +373,7 @@ pub struct Range {
 }
 
 /// A place in a source text.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub struct Position {
     #[prost(int32, tag = "1")]
     pub line: i32,

@@ -2,4 +2,7 @@
 
 codes! {
     DEFINITION = "E0401" "definition" Error Input: "a file is not a well-formed LLB definition";
+    DEFINITION_GRAPH = "E0402" "definition-graph" Error Input: "the vertices of an LLB definition do not make a graph";
+    BROKEN_GRAPH = "E0403" "broken-graph" Error Internal: "a build graph breaks an invariant";
+    GRAPH_TEXT = "E0404" "graph-text" Error Input: "the text form of a build graph cannot be read";
 }
