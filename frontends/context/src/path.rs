@@ -56,7 +56,7 @@ pub fn dir(path: &str) -> String {
     clean(path.rfind('/').and_then(|slash| path.get(..=slash)).unwrap_or(""))
 }
 
-/// A glob pattern that breaks the rules of [`matches`]: a class that is empty, open or has a bare `-`, or a `\` at the end.
+/// A glob pattern that breaks the rules of [`matches()`]: a class that is empty, open or has a bare `-`, or a `\` at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPattern;
 
