@@ -178,12 +178,12 @@ impl<'a, 't> Run<'a, 't> {
                 Op::Text { range, quoted } => {
                     let start = self.out.len();
                     self.out.push_str(&template.text[range.clone()]);
-                    self.to_words(start, *quoted);
+                    self.feed_words(start, *quoted);
                 }
                 Op::QuoteOpen => self.quote = Some(self.out.len()),
                 Op::QuoteClose => {
                     if let Some(start) = self.quote.take() {
-                        self.to_words(start, true);
+                        self.feed_words(start, true);
                     }
                 }
                 Op::Value(i) => {
@@ -194,7 +194,7 @@ impl<'a, 't> Run<'a, 't> {
                         None if self.unset == Unset::Keep => self.keep_value(used),
                         None => {}
                     }
-                    self.to_words(start, false);
+                    self.feed_words(start, false);
                     self.check_length(used)?;
                 }
                 Op::Open(i) => self.open(&template.uses[*i]),
@@ -214,7 +214,7 @@ impl<'a, 't> Run<'a, 't> {
                     if let Some(words) = &mut self.words {
                         words.word.clear();
                     }
-                    self.to_words(start, false);
+                    self.feed_words(start, false);
                     self.check_length(used)?;
                 }
             }
@@ -224,7 +224,7 @@ impl<'a, 't> Run<'a, 't> {
 
     /// Hands the output from `start` on to the splitting of words, unless it is part of something that will be handed on as
     /// a whole.
-    fn to_words(&mut self, start: usize, quoted: bool) {
+    fn feed_words(&mut self, start: usize, quoted: bool) {
         let Some(words) = &mut self.words else { return };
         if !self.pending.is_empty() || self.quote.is_some() {
             return;
