@@ -4,4 +4,5 @@
 //! Mockerfiles are recipes. A plan says *what* to build: targets, groups, arguments, outputs; bake files are plans.
 //! Nothing here is specific to one syntax: a kind of step that only one frontend can write must name a concept of OCI or LLB.
 
+pub mod check;
 pub mod recipe;
