@@ -1,5 +1,6 @@
 //! The arena.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::{Meta, Op, Platform};
@@ -52,6 +53,20 @@ pub struct Node {
     pub meta: Meta,
 }
 
+impl Node {
+    /// Calls `f` with every reference of the node, pinned or in its op, to change it.
+    pub fn each_ref_mut(&mut self, f: &mut dyn FnMut(&mut Ref)) {
+        self.pinned.iter_mut().for_each(&mut *f);
+        self.op.each_ref_mut(f);
+    }
+
+    /// Whether both are the same vertex: everything is equal but what is known about them.
+    pub fn same_vertex(&self, other: &Node) -> bool {
+        let Node { op, platform, constraints, pinned, meta: _ } = self;
+        (op, platform, constraints, pinned) == (&other.op, &other.platform, &other.constraints, &other.pinned)
+    }
+}
+
 /// One result of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
@@ -80,7 +95,7 @@ pub struct SourceInfo {
 /// A build graph: nodes, the texts that they come from, and the results wanted of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// The texts, by the index that [`crate::Location::source`] holds.
     pub sources: Vec<SourceInfo>,
     /// The results.
@@ -103,6 +118,27 @@ impl Graph {
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(node);
         id
+    }
+
+    /// Takes in what `result` needs from another graph, as nodes of this one. A node of which several outputs are needed
+    /// becomes several, one for each: so the reference takes in a definition that is given as an input
+    /// (client/llb/definition.go), and it shows in source locations, which pile up.
+    ///
+    /// # Panics
+    /// If `result` is not of `other`, or `other` breaks an invariant.
+    pub fn graft(&mut self, other: &Graph, result: Ref) -> Ref {
+        let mut graft =
+            Graft { from: other, done: HashMap::new(), text_of: vec![None; other.sources.len()], texts: Vec::new() };
+        let grafted = graft.take(self, result);
+        // The state of a text may bring further texts.
+        let mut next = 0;
+        while let Some((theirs, ours)) = graft.texts.get(next).copied() {
+            next += 1;
+            if let Some(state) = other.sources[theirs as usize].state {
+                self.sources[ours as usize].state = Some(graft.take(self, state));
+            }
+        }
+        grafted
     }
 
     /// Adds a text and gives the index for [`crate::Location::source`].
@@ -145,5 +181,56 @@ impl Graph {
     /// All nodes with their ids, inputs before users.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
         self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n))
+    }
+}
+
+/// What [`Graph::graft`] has taken in so far.
+struct Graft<'g> {
+    from: &'g Graph,
+    done: HashMap<Ref, NodeId>,
+    text_of: Vec<Option<u32>>,
+    /// The texts taken in: their index there, and here.
+    texts: Vec<(u32, u32)>,
+}
+
+impl Graft<'_> {
+    fn take(&mut self, into: &mut Graph, result: Ref) -> Ref {
+        let mut stack = vec![result];
+        while let Some(r) = stack.last().copied() {
+            let open = stack.len();
+            let node = self.from.node(r.node);
+            if !self.done.contains_key(&r) {
+                let mut need = |r: Ref| {
+                    if !self.done.contains_key(&r) {
+                        stack.push(r);
+                    }
+                };
+                node.pinned.iter().copied().for_each(&mut need);
+                node.op.each_ref(&mut need);
+                if stack.len() == open {
+                    let node = self.copy(into, node);
+                    self.done.insert(r, into.push(node));
+                }
+            }
+            if stack.len() == open {
+                stack.pop();
+            }
+        }
+        self.done[&result].output(result.output)
+    }
+
+    fn copy(&mut self, into: &mut Graph, node: &Node) -> Node {
+        let mut node = node.clone();
+        node.each_ref_mut(&mut |r| r.node = self.done[r]);
+        for location in &mut node.meta.locations {
+            let theirs = location.source;
+            location.source = *self.text_of[theirs as usize].get_or_insert_with(|| {
+                let text = SourceInfo { state: None, ..self.from.sources[theirs as usize].clone() };
+                let ours = into.add_source(text);
+                self.texts.push((theirs, ours));
+                ours
+            });
+        }
+        node
     }
 }

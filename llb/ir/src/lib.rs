@@ -11,6 +11,12 @@ pub mod caps;
 mod graph;
 mod meta;
 mod op;
+mod pass;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
+pub mod text;
+pub mod tree;
+mod verify;
 
 pub use caps::{Cap, CapSet};
 pub use graph::{Graph, Node, NodeId, Ref, Root, SourceInfo};
@@ -20,3 +26,8 @@ pub use op::{
     FileAction, HostIp, Input, Merge, Mkdir, Mkfile, Mount, MountKind, NetMode, Op, Passthrough, Platform, ProxyEnv,
     ROOT_MOUNT, Rm, SecretEnv, SecretMount, SecurityMode, Source, SshMount, Symlink, TmpfsMount, Ulimit, UserOpt,
 };
+pub use pass::{Level, Options, PASSES, Pass, optimize, prune, share};
+pub use verify::{Broken, verify};
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ pub struct Platform {
 }
 
 /// What a vertex does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Brings something in from outside.
     Source(Source),
@@ -42,7 +42,7 @@ pub enum Op {
 }
 
 /// Brings something in from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Source {
     /// What, as a URL whose scheme is the kind of source: `docker-image://`, `local://`, `git://`, `https://`,
     /// `oci-layout://`.
@@ -52,7 +52,7 @@ pub struct Source {
 }
 
 /// Runs a command in a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Exec {
     /// The command and its surroundings.
     pub meta: ExecMeta,
@@ -69,7 +69,7 @@ pub struct Exec {
 }
 
 /// A command and its surroundings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ExecMeta {
     /// The command, word by word.
     pub args: Vec<String>,
@@ -96,7 +96,7 @@ pub struct ExecMeta {
 }
 
 /// Proxy variables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProxyEnv {
     /// `HTTP_PROXY`
     pub http_proxy: String,
@@ -111,7 +111,7 @@ pub struct ProxyEnv {
 }
 
 /// A line for `/etc/hosts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostIp {
     /// The name.
     pub host: String,
@@ -120,7 +120,7 @@ pub struct HostIp {
 }
 
 /// A resource limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ulimit {
     /// Its name (`nofile`).
     pub name: String,
@@ -153,7 +153,7 @@ pub enum SecurityMode {
 }
 
 /// An environment variable filled from a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SecretEnv {
     /// The secret.
     pub id: String,
@@ -164,7 +164,7 @@ pub struct SecretEnv {
 }
 
 /// A device by its CDI name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CdiDevice {
     /// The fully qualified name (`vendor.com/gpu=gpudevice1`).
     pub name: String,
@@ -173,7 +173,7 @@ pub struct CdiDevice {
 }
 
 /// Something mounted for a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// What; `None` is scratch, or nothing for a kind that takes no input.
     pub input: Option<Ref>,
@@ -220,7 +220,7 @@ impl Mount {
 }
 
 /// The kind of a mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MountKind {
     /// The input, as it is.
     Bind,
@@ -235,7 +235,7 @@ pub enum MountKind {
 }
 
 /// Options of a secret mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SecretMount {
     /// The secret.
     pub id: String,
@@ -250,7 +250,7 @@ pub struct SecretMount {
 }
 
 /// Options of an ssh mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SshMount {
     /// The agent.
     pub id: String,
@@ -265,7 +265,7 @@ pub struct SshMount {
 }
 
 /// Options of a cache mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CacheMount {
     /// Which cache.
     pub id: String,
@@ -286,7 +286,7 @@ pub enum CacheSharing {
 }
 
 /// Options of a tmpfs mount.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TmpfsMount {
     /// The most that it may hold, in bytes; 0 is no limit.
     pub size: i64,
@@ -305,7 +305,7 @@ pub enum ContentCache {
 }
 
 /// Copies, makes and removes files: actions, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct File {
     /// The actions.
     pub actions: Vec<FileAction>,
@@ -329,7 +329,7 @@ impl From<Option<Ref>> for Input {
 }
 
 /// One action of a file op.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileAction {
     /// What it changes.
     pub input: Input,
@@ -354,7 +354,7 @@ impl FileAction {
 }
 
 /// What a file action does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Copies files.
     Copy(Box<Copy>),
@@ -369,7 +369,7 @@ pub enum Action {
 }
 
 /// Copies files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Copy {
     /// What, in the source.
     pub src: String,
@@ -430,7 +430,7 @@ impl Copy {
 }
 
 /// Makes a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mkfile {
     /// Where.
     pub path: String,
@@ -445,7 +445,7 @@ pub struct Mkfile {
 }
 
 /// Makes a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mkdir {
     /// Where.
     pub path: String,
@@ -460,7 +460,7 @@ pub struct Mkdir {
 }
 
 /// Removes a file or directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rm {
     /// Which.
     pub path: String,
@@ -471,7 +471,7 @@ pub struct Rm {
 }
 
 /// Makes a symbolic link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Symlink {
     /// What it points to.
     pub oldpath: String,
@@ -484,7 +484,7 @@ pub struct Symlink {
 }
 
 /// An owner.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ChownOpt {
     /// The user, if given.
     pub user: Option<UserOpt>,
@@ -493,7 +493,7 @@ pub struct ChownOpt {
 }
 
 /// A user or a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UserOpt {
     /// By name.
     Name {
@@ -507,14 +507,14 @@ pub enum UserOpt {
 }
 
 /// Lays file systems over one another, the later over the earlier.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Merge {
     /// The layers. Equal ones stay.
     pub inputs: Vec<Ref>,
 }
 
 /// What `upper` adds to `lower`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Diff {
     /// What is taken away; `None` is scratch.
     pub lower: Option<Ref>,
@@ -523,7 +523,7 @@ pub struct Diff {
 }
 
 /// Runs a build that a file system describes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Build {
     /// What builds; `None` takes the definition as LLB.
     pub builder: Option<Ref>,
@@ -536,7 +536,7 @@ pub struct Build {
 }
 
 /// Hands inputs on, as a vertex of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Passthrough {
     /// What tells it from others.
     pub id: String,
