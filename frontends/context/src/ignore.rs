@@ -88,7 +88,8 @@ pub struct MatchInfo {
 
 impl Matcher {
     /// Prepares patterns, as [`read`] or a user gives them; empty ones are skipped. What only the translation to a regular
-    /// expression refuses (a range that runs backwards) is an error when a path is matched with it, as in BuildKit.
+    /// expression refuses (a range that runs backwards, an open class after a star) is an error when a path is matched with
+    /// it, as in BuildKit.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self, IgnoreError> {
         let mut states = MAX_STATES;
         let texts = patterns.iter().map(|text| text.as_ref().trim()).filter(|text| !text.is_empty());
@@ -253,6 +254,8 @@ mod tests {
             ("[a*]", "]", true),
             ("[a*]", "b]", false),
             ("[a?]", "/]", true),
+            // A backslash at the end escapes what the translation puts there.
+            ("a*\\", "ax$", true),
             // A byte order mark at the beginning is not part of the expression.
             ("\u{feff}a*", "ab", true),
         ] {

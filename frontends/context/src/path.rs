@@ -4,6 +4,7 @@
 //! named as in a platform (`linux`, `windows`); the empty name means `linux`, and every name but `windows` has its rules.
 
 use std::fmt;
+use std::str::Chars;
 
 /// The directories in which a shell looks for programs, for images that are not for Windows.
 pub const UNIX_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -72,17 +73,26 @@ impl std::error::Error for BadPattern {}
 /// not, `\` takes away a meaning. A malformed pattern is an error whatever the name. Time is bounded by the product of
 /// the lengths.
 pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
-    let chunks = chunks(pattern)?;
+    let mut unread = pattern.chars();
+    let matched = matches_as_far(&mut unread, name)?;
+    while chunk(&mut unread)?.is_some() {}
+    Ok(matched)
+}
+
+/// The same as Go's `filepath.Match`, which reads no further than to where the name stops to match, and so finds no fault
+/// after that.
+pub(crate) fn matches_as_far(pattern: &mut Chars<'_>, name: &str) -> Result<bool, BadPattern> {
     let mut rest = name.as_bytes();
-    for (at, chunk) in chunks.iter().enumerate() {
-        let last = at + 1 == chunks.len();
-        if last && chunk.starred && chunk.tokens.is_empty() {
+    while let Some(Chunk { starred, tokens }) = chunk(pattern)? {
+        let last = pattern.as_str().is_empty();
+        if starred && tokens.is_empty() {
             return Ok(!rest.contains(&b'/'));
         }
         // The first place that fits is taken, and not given back: a later one leaves less of the name for the others.
-        let furthest = if chunk.starred { rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len()) } else { 0 };
+        let slash = || rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+        let furthest = if starred { slash() } else { 0 };
         let found = (0..=furthest)
-            .filter_map(|skipped| fits(&chunk.tokens, rest.get(skipped..)?))
+            .filter_map(|skipped| fits(&tokens, rest.get(skipped..)?))
             .find(|after| !last || after.is_empty());
         match found {
             Some(after) => rest = after,
@@ -92,7 +102,7 @@ pub fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
     Ok(rest.is_empty())
 }
 
-/// What stands between two stars of a pattern.
+/// A part of a pattern that begins with a star, or begins the pattern, and has no star after that.
 struct Chunk {
     starred: bool,
     tokens: Vec<Token>,
@@ -104,41 +114,38 @@ enum Token {
     Class { negated: bool, ranges: Vec<(char, char)> },
 }
 
-fn chunks(pattern: &str) -> Result<Vec<Chunk>, BadPattern> {
-    let mut chunks: Vec<Chunk> = Vec::new();
+/// The next chunk, none at the end of the pattern.
+fn chunk(pattern: &mut Chars<'_>) -> Result<Option<Chunk>, BadPattern> {
+    if pattern.as_str().is_empty() {
+        return Ok(None);
+    }
     let mut chunk = Chunk { starred: false, tokens: Vec::new() };
-    let mut rest = pattern.chars();
-    while let Some(char) = rest.next() {
+    while pattern.as_str().starts_with('*') {
+        chunk.starred = true;
+        pattern.next();
+    }
+    while !pattern.as_str().starts_with('*')
+        && let Some(char) = pattern.next()
+    {
         let literal = match char {
-            '*' => {
-                if !chunk.tokens.is_empty() {
-                    chunks.push(chunk);
-                    chunk = Chunk { starred: false, tokens: Vec::new() };
-                }
-                chunk.starred = true;
-                continue;
-            }
             '?' => {
                 chunk.tokens.push(Token::Any);
                 continue;
             }
             '[' => {
-                chunk.tokens.push(class(&mut rest)?);
+                chunk.tokens.push(class(pattern)?);
                 continue;
             }
-            '\\' => rest.next().ok_or(BadPattern)?,
+            '\\' => pattern.next().ok_or(BadPattern)?,
             other => other,
         };
         chunk.tokens.extend(literal.encode_utf8(&mut [0; 4]).bytes().map(Token::Byte));
     }
-    if chunk.starred || !chunk.tokens.is_empty() {
-        chunks.push(chunk);
-    }
-    Ok(chunks)
+    Ok(Some(chunk))
 }
 
 /// A class, after its `[`.
-fn class(rest: &mut std::str::Chars<'_>) -> Result<Token, BadPattern> {
+fn class(rest: &mut Chars<'_>) -> Result<Token, BadPattern> {
     let negated = rest.as_str().starts_with('^');
     if negated {
         rest.next();
@@ -157,7 +164,7 @@ fn class(rest: &mut std::str::Chars<'_>) -> Result<Token, BadPattern> {
     Ok(Token::Class { negated, ranges })
 }
 
-fn end_of_range(rest: &mut std::str::Chars<'_>) -> Result<char, BadPattern> {
+fn end_of_range(rest: &mut Chars<'_>) -> Result<char, BadPattern> {
     match rest.next().ok_or(BadPattern)? {
         '-' | ']' => Err(BadPattern),
         '\\' => rest.next().ok_or(BadPattern),

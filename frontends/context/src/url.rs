@@ -275,7 +275,7 @@ impl Url {
                     Some((user, host)) => (Some(user), host),
                     None => (None, authority),
                 };
-                url.host = parse_host(host)?;
+                url.host = parse_host(&url.scheme, host)?;
                 url.user = user.map(UserInfo::parse).transpose()?;
                 path = tail;
             }
@@ -385,7 +385,7 @@ fn split_scheme(text: &str) -> Result<(&str, &str), UrlError> {
     }
 }
 
-fn parse_host(host: &str) -> Result<Vec<u8>, UrlError> {
+fn parse_host(scheme: &str, host: &str) -> Result<Vec<u8>, UrlError> {
     let bad_address = || UrlError::BadAddress(host.into());
     if host.contains('[') {
         let (address, port) = host.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).ok_or_else(bad_address)?;
@@ -397,7 +397,9 @@ fn parse_host(host: &str) -> Result<Vec<u8>, UrlError> {
         let zone = Part::Zone.unescape(zone)?;
         return Ok([b"[", number.as_bytes(), &zone, b"]", port.as_bytes()].concat());
     }
-    if let Some(colon) = host.find(':') {
+    // Other schemes are known to list hosts with their ports, so of those only the last one is looked at.
+    let colon = if matches!(scheme, "http" | "https") { host.find(':') } else { host.rfind(':') };
+    if let Some(colon) = colon {
         check_port(host.get(colon..).unwrap_or_default())?;
     }
     Part::Host.unescape(host)
@@ -482,7 +484,8 @@ mod tests {
     use super::*;
     use crate::noise::Noise;
 
-    const SAME: [&str; 25] = [
+    const SAME: [&str; 26] = [
+        "ssh://a:b:22/c",
         "",
         "*",
         "a/b",
@@ -576,6 +579,7 @@ mod tests {
             ("https://a b/", UrlError::BadHost(' ')),
             ("https://a:b/", UrlError::BadPort(":b".into())),
             ("https://::1/", UrlError::BadPort("::1".into())),
+            ("ssh://a:1:b/", UrlError::BadPort(":b".into())),
             ("https://[::1]a/", UrlError::BadPort("a".into())),
             ("https://a b@c/", UrlError::BadUser),
             ("https://[::1/", UrlError::BadAddress("[::1".into())),

@@ -36,14 +36,15 @@ impl Pattern {
             Some(rest) => (rest.to_string(), true),
             None => (cleaned, false),
         };
-        if path::matches(&text, ".").is_err() {
+        // BuildKit looks for faults in this way, so one behind the first star stays for the translation to find, if it does.
+        if path::matches_as_far(&mut text.chars(), ".").is_err() {
             return Err(IgnoreError::BadPattern(text));
         }
         let kind = match translate(&text) {
-            Translation::Exact => Kind::Exact,
-            Translation::Prefix => Kind::Prefix,
-            Translation::Suffix => Kind::Suffix,
-            Translation::Expression(expression) => match Automaton::new(&expression, states) {
+            (Shape::Exact, _) => Kind::Exact,
+            (Shape::Prefix, _) => Kind::Prefix,
+            (Shape::Suffix, _) => Kind::Suffix,
+            (Shape::Expression, expression) => match Automaton::new(&expression, states) {
                 Ok(automaton) => Kind::Expression(automaton),
                 Err(CompileError::Malformed) => Kind::Malformed,
                 Err(CompileError::TooLarge) => return Err(IgnoreError::TooLarge),
@@ -77,24 +78,26 @@ impl Pattern {
     }
 }
 
-enum Translation {
+/// How much of a pattern has a meaning.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
     Exact,
     Prefix,
     Suffix,
-    /// A regular expression of [`syntax`].
-    Expression(String),
+    Expression,
 }
 
-/// What a pattern is. The expression is put together character by character and only then read, because what a character
-/// becomes may end a class that it stands in, and that is how BuildKit has it.
-fn translate(text: &str) -> Translation {
-    let mut kind = Translation::Exact;
+/// The shape of a pattern, and the regular expression of [`syntax`] that it is. The expression is put together character
+/// by character and only then read, because what a character becomes may end a class that it stands in, and that is how
+/// BuildKit has it.
+fn translate(text: &str) -> (Shape, String) {
+    let mut shape = Shape::Exact;
     let mut expression = String::from("^");
     // The scanner with which BuildKit reads patterns drops a byte order mark.
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text).chars();
     let mut first = true;
     while let Some(char) = rest.next() {
-        let wild = match char {
+        match char {
             '*' if rest.as_str().starts_with('*') => {
                 rest.next();
                 if rest.as_str().starts_with('/') {
@@ -102,49 +105,26 @@ fn translate(text: &str) -> Translation {
                 }
                 let last = rest.as_str().is_empty();
                 expression.push_str(if last { ".*" } else { syntax::DIRECTORIES });
-                if first {
-                    kind = Translation::Suffix;
-                } else if last && matches!(kind, Translation::Exact) {
-                    kind = Translation::Prefix;
-                } else {
-                    kind = Translation::Expression(String::new());
+                shape = match shape {
+                    _ if first => Shape::Suffix,
+                    Shape::Exact if last => Shape::Prefix,
+                    _ => Shape::Expression,
+                };
+            }
+            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', char]),
+            '*' | '?' | '[' | ']' | '\\' => {
+                shape = Shape::Expression;
+                match char {
+                    '*' => expression.push_str("[^/]*"),
+                    '?' => expression.push_str("[^/]"),
+                    '\\' => expression.extend(std::iter::once(char).chain(rest.next())),
+                    bracket => expression.push(bracket),
                 }
-                false
             }
-            '*' => {
-                expression.push_str("[^/]*");
-                true
-            }
-            '?' => {
-                expression.push_str("[^/]");
-                true
-            }
-            '\\' => {
-                expression.push('\\');
-                expression.extend(rest.next());
-                true
-            }
-            '[' | ']' => {
-                expression.push(char);
-                true
-            }
-            '.' | '+' | '(' | ')' | '$' => {
-                expression.extend(['\\', char]);
-                false
-            }
-            other => {
-                expression.push(other);
-                false
-            }
-        };
-        if wild {
-            kind = Translation::Expression(String::new());
+            other => expression.push(other),
         }
         first = false;
     }
-    if let Translation::Expression(_) = kind {
-        expression.push('$');
-        kind = Translation::Expression(expression);
-    }
-    kind
+    expression.push('$');
+    (shape, expression)
 }

@@ -170,7 +170,7 @@ impl Reader<'_> {
             }
             let low = if escaped { self.escape()? } else { self.next().ok_or(Malformed)?.into() };
             let mut high = low;
-            // A bar before the end stands for itself.
+            // A dash before the end stands for itself.
             if self.rest.starts_with('-') && !self.rest.starts_with("-]") && self.rest.len() > 1 {
                 self.next();
                 high = if self.take("\\") { self.escape()? } else { self.next().ok_or(Malformed)?.into() };
