@@ -127,18 +127,36 @@ impl Graph {
     /// # Panics
     /// If `result` is not of `other`, or `other` breaks an invariant.
     pub fn graft(&mut self, other: &Graph, result: Ref) -> Ref {
-        let mut graft =
-            Graft { from: other, done: HashMap::new(), text_of: vec![None; other.sources.len()], texts: Vec::new() };
-        let grafted = graft.take(self, result);
-        // The state of a text may bring further texts.
-        let mut next = 0;
-        while let Some((theirs, ours)) = graft.texts.get(next).copied() {
-            next += 1;
-            if let Some(state) = other.sources[theirs as usize].state {
-                self.sources[ours as usize].state = Some(graft.take(self, state));
+        let (_, texts) = other.needed([result]);
+        let mut graft = Graft { from: other, done: HashMap::new(), text_of: vec![0; other.sources.len()] };
+        for (at, text) in other.sources.iter().enumerate().filter(|(at, _)| texts[*at]) {
+            graft.text_of[at] = self.add_source(text.clone());
+        }
+        for (at, text) in other.sources.iter().enumerate().filter(|(at, _)| texts[*at]) {
+            self.sources[graft.text_of[at] as usize].state = text.state.map(|state| graft.take(self, state));
+        }
+        graft.take(self, result)
+    }
+
+    /// What `results` need: nodes, and texts with their states, as flags by index.
+    pub(crate) fn needed(&self, results: impl IntoIterator<Item = Ref>) -> (Vec<bool>, Vec<bool>) {
+        let mut nodes = vec![false; self.len()];
+        let mut texts = vec![false; self.sources.len()];
+        let mut found: Vec<Ref> = results.into_iter().collect();
+        while let Some(r) = found.pop() {
+            if std::mem::replace(&mut nodes[r.node.index()], true) {
+                continue;
+            }
+            let node = self.node(r.node);
+            found.extend(&node.pinned);
+            node.op.each_ref(&mut |r| found.push(r));
+            for location in &node.meta.locations {
+                if !std::mem::replace(&mut texts[location.source as usize], true) {
+                    found.extend(self.sources[location.source as usize].state);
+                }
             }
         }
-        grafted
+        (nodes, texts)
     }
 
     /// Adds a text and gives the index for [`crate::Location::source`].
@@ -188,9 +206,8 @@ impl Graph {
 struct Graft<'g> {
     from: &'g Graph,
     done: HashMap<Ref, NodeId>,
-    text_of: Vec<Option<u32>>,
-    /// The texts taken in: their index there, and here.
-    texts: Vec<(u32, u32)>,
+    /// Of each text there, its index here.
+    text_of: Vec<u32>,
 }
 
 impl Graft<'_> {
@@ -208,7 +225,9 @@ impl Graft<'_> {
                 node.pinned.iter().copied().for_each(&mut need);
                 node.op.each_ref(&mut need);
                 if stack.len() == open {
-                    let node = self.copy(into, node);
+                    let mut node = node.clone();
+                    node.each_ref_mut(&mut |r| r.node = self.done[r]);
+                    node.meta.locations.iter_mut().for_each(|l| l.source = self.text_of[l.source as usize]);
                     self.done.insert(r, into.push(node));
                 }
             }
@@ -217,20 +236,5 @@ impl Graft<'_> {
             }
         }
         self.done[&result].output(result.output)
-    }
-
-    fn copy(&mut self, into: &mut Graph, node: &Node) -> Node {
-        let mut node = node.clone();
-        node.each_ref_mut(&mut |r| r.node = self.done[r]);
-        for location in &mut node.meta.locations {
-            let theirs = location.source;
-            location.source = *self.text_of[theirs as usize].get_or_insert_with(|| {
-                let text = SourceInfo { state: None, ..self.from.sources[theirs as usize].clone() };
-                let ours = into.add_source(text);
-                self.texts.push((theirs, ours));
-                ours
-            });
-        }
-        node
     }
 }

@@ -98,8 +98,15 @@ pub fn graph(rng: &mut Rng, size: usize) -> Graph {
     for _ in 0..rng.below(size + 1) {
         make.node(rng);
     }
+    // The state of a text is written in later texts only.
+    let mut lowest: Vec<usize> = Vec::new();
+    for (_, node) in make.graph.iter() {
+        let mut low = node.meta.locations.iter().map(|l| l.source as usize).min().unwrap_or(usize::MAX);
+        node.op.each_ref(&mut |r| low = low.min(lowest[r.node.index()]));
+        lowest.push(low);
+    }
     for at in 0..make.graph.sources.len() {
-        make.graph.sources[at].state = make.any(rng);
+        make.graph.sources[at].state = make.any(rng).filter(|r| lowest[r.node.index()] > at);
     }
     for _ in 0..=rng.below(3) {
         let (name, platform, result) = (rng.text(), rng.maybe(platform), make.any(rng));

@@ -112,23 +112,24 @@ fn references_are_walked_alike() {
 #[test]
 fn broken_graphs_are_told() {
     let broken = |text: &str| verify(&read(text)).unwrap_err().into_iter().map(|b| b.invariant).collect::<Vec<_>>();
-    assert_eq!(broken("%a = source \"\""), [5]);
-    assert_eq!(broken("%a = exec []"), [6, 6, 6]);
+    assert_eq!(broken("%a = source \"\""), [6]);
+    assert_eq!(broken("%a = exec []"), [7, 7, 7]);
     assert_eq!(
         broken("%a = source \"local://a\" %b = exec [\"x\"] {cwd: \"/\" mounts: [{dest: \"/\" input: %a:1}]}"),
-        [4]
+        [5]
     );
     assert_eq!(
         broken("%a = exec [\"x\"] {cwd: \"/\" mounts: [{dest: \"/\" output: 0} {dest: \"/b\" output: 0}]}"),
-        [7]
+        [8]
     );
-    assert_eq!(broken("%a = file [rm {path: \"/a\"}]"), [8]);
-    assert_eq!(broken("%a = file [rm {path: \"/a\" input: 0 output: 0}]"), [9]);
-    assert_eq!(broken("%a = merge []"), [10]);
-    assert_eq!(broken("%a = passthrough {id: \"a\"}"), [11]);
+    assert_eq!(broken("%a = file [rm {path: \"/a\"}]"), [9]);
+    assert_eq!(broken("%a = file [rm {path: \"/a\" input: 0 output: 0}]"), [10]);
+    assert_eq!(broken("%a = merge []"), [11]);
+    assert_eq!(broken("%a = passthrough {id: \"a\"}"), [12]);
     assert_eq!(broken("%a = source \"local://a\" {locations: [{ranges: [1]}]}"), [3]);
+    assert_eq!(broken("%a = source \"local://a\" {locations: [{ranges: [1]}]} text \"t\" {state: %a}"), [4]);
     let mut graph = read("%a = source \"local://a\" root %a:1");
-    assert_eq!(verify(&graph).unwrap_err()[0].invariant, 4);
+    assert_eq!(verify(&graph).unwrap_err()[0].invariant, 5);
     graph.roots[0].result = Some(crate::NodeId(7).out());
     assert_eq!(verify(&graph).unwrap_err()[0].invariant, 2);
     let looped = Op::Diff(crate::Diff { lower: Some(crate::NodeId(1).out()), upper: None });

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Items are nodes (`%name = kind`, in the order of the graph), then texts and results. Behind the kind stands what matters
-//! most of it, then everything else that does not have its default. A number sign begins a comment; commas are blanks.
+//! most of it, then everything else that does not have its default. A number sign begins a comment; commas are blanks;
+//! `0o755` is octal.
 //! Reading what was printed gives an equal graph.
 
 use std::collections::{HashMap, HashSet};
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 use rbc_source::{Diagnostic, SourceFile, ir as codes};
 
 use crate::tree::{Fault, Item, Said, Scope, Tree, Value, fault, node_item, read_item, root_item, text_item};
-use crate::{Graph, Node, Op};
+use crate::{Graph, Node, NodeId, Op};
 
 /// A line is broken where it would be longer than this.
 const WIDTH: usize = 100;
@@ -72,12 +73,20 @@ fn is_name(c: char) -> bool {
 
 /// Prints a graph. Above each node stand the lines of source that it comes from, as comments.
 pub fn print(graph: &Graph) -> String {
+    print_with(graph, &|_| None)
+}
+
+/// Like [`print`], with a further comment of one line above each node for which `note` has one.
+pub fn print_with(graph: &Graph, note: &dyn Fn(NodeId) -> Option<String>) -> String {
     let names = names(graph);
     let lines: Vec<Vec<&[u8]>> = graph.sources.iter().map(|t| t.data.split(|b| *b == b'\n').collect()).collect();
     let mut out = String::new();
     for (id, node) in graph.iter() {
         if id.0 > 0 {
             out.push('\n');
+        }
+        if let Some(note) = note(id) {
+            let _ = writeln!(out, "# {}", one_line(&note));
         }
         for location in &node.meta.locations {
             let Some((text, lines)) =
@@ -106,8 +115,11 @@ pub fn print(graph: &Graph) -> String {
 /// A line of a source text as a comment.
 fn print_line(filename: &str, line: i32, shown: &[u8], out: &mut String) {
     let shown = String::from_utf8_lossy(shown);
-    let clean = |s: &str| s.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
-    let _ = writeln!(out, "# {}:{line}: {}", clean(filename), clean(shown.trim_end()));
+    let _ = writeln!(out, "# {}:{line}: {}", one_line(filename), one_line(shown.trim_end()));
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
 }
 
 fn print_item(item: &Item, out: &mut String) {

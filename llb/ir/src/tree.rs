@@ -68,6 +68,20 @@ pub struct Item {
     pub fields: Vec<(String, Tree)>,
 }
 
+impl Item {
+    /// What [`Item::main`] is, by the name of the field in the graph: the `identifier` of a source.
+    pub fn main_name(&self) -> &'static str {
+        match self.kind.as_str() {
+            "source" => "identifier",
+            "exec" => "args",
+            "file" => "actions",
+            "merge" => "inputs",
+            "text" => "filename",
+            _ => "result",
+        }
+    }
+}
+
 /// A fault in a tree that was read: where, and what.
 pub(crate) struct Fault {
     pub at: (usize, usize),

@@ -34,24 +34,30 @@ impl Broken {
     }
 }
 
-/// Checks the invariants of a graph. Emission relies on the first three; a backend on all.
+/// Checks the invariants of a graph. Emission relies on the first four; a backend on all.
 ///
 /// 1. An input of a node, pinned or used by its op, is an output of a node with a lower id. So there are no cycles.
 /// 2. The results, and the states of the source texts, are outputs of nodes of the graph.
 /// 3. Every location points into a text of the graph.
-/// 4. An input, result or state names an output that its node has.
-/// 5. A source has an identifier.
-/// 6. An exec has arguments, a working directory, and one mount of kind bind at `/`.
-/// 7. Secret, ssh and tmpfs mounts have no input, and what bind mounts keep are different outputs.
-/// 8. A file op keeps a result (so it has an action), and what its actions keep are different outputs.
-/// 9. A file action uses only earlier actions of its op.
-/// 10. A merge has at least two inputs.
-/// 11. A passthrough has an id and an output, and its outputs are inputs that it has.
+/// 4. What the state of a text needs is written in texts with higher indices only. So no text comes from itself.
+/// 5. An input, result or state names an output that its node has.
+/// 6. A source has an identifier.
+/// 7. An exec has arguments, a working directory, and one mount of kind bind at `/`.
+/// 8. Secret, ssh and tmpfs mounts have no input, and what bind mounts keep are different outputs.
+/// 9. A file op keeps a result (so it has an action), and what its actions keep are different outputs.
+/// 10. A file action uses only earlier actions of its op.
+/// 11. A merge has at least two inputs.
+/// 12. A passthrough has an id and an output, and its outputs are inputs that it has.
 ///
 /// # Errors
 /// Everything that does not hold, in the order of the nodes.
 pub fn verify(graph: &Graph) -> Result<(), Vec<Broken>> {
-    let mut check = Check { graph, outputs: Vec::with_capacity(graph.len()), broken: Vec::new() };
+    let mut check = Check {
+        graph,
+        outputs: Vec::with_capacity(graph.len()),
+        lowest: Vec::with_capacity(graph.len()),
+        broken: Vec::new(),
+    };
     for (id, node) in graph.iter() {
         check.node(id, node);
     }
@@ -61,7 +67,12 @@ pub fn verify(graph: &Graph) -> Result<(), Vec<Broken>> {
         if r.node.index() >= graph.len() {
             check.fault(2, None, format!("{what} is of no node"));
         } else if !check.outputs[r.node.index()].has(r.output) {
-            check.fault(4, None, format!("{what} is output {} of node {}, which has none", r.output, r.node.0));
+            check.fault(5, None, format!("{what} is output {} of node {}, which has none", r.output, r.node.0));
+        }
+    }
+    for (text, state) in graph.sources.iter().enumerate().filter_map(|(at, s)| Some((at, s.state?))) {
+        if check.lowest.get(state.node.index()).is_some_and(|lowest| *lowest as usize <= text) {
+            check.fault(4, None, format!("the text {text} comes from itself or from an earlier one"));
         }
     }
     if check.broken.is_empty() { Ok(()) } else { Err(check.broken) }
@@ -86,6 +97,8 @@ impl Outputs {
 struct Check<'g> {
     graph: &'g Graph,
     outputs: Vec<Outputs>,
+    /// Of each node, the lowest text that it or something it needs is written in.
+    lowest: Vec<u32>,
     broken: Vec<Broken>,
 }
 
@@ -98,20 +111,23 @@ impl Check<'_> {
         let me = Some(id);
         let mut inputs: Vec<Ref> = node.pinned.clone();
         node.op.each_ref(&mut |r| inputs.push(r));
-        for r in inputs {
+        for r in &inputs {
             if r.node >= id {
                 self.fault(1, me, format!("uses node {}, which does not come before it", r.node.0));
             } else if !self.outputs[r.node.index()].has(r.output) {
-                self.fault(4, me, format!("uses output {} of node {}, which has none", r.output, r.node.0));
+                self.fault(5, me, format!("uses output {} of node {}, which has none", r.output, r.node.0));
             }
         }
         if node.meta.locations.iter().any(|l| l.source as usize >= self.graph.sources.len()) {
             self.fault(3, me, "is written in a text that is not there");
         }
+        let written = node.meta.locations.iter().map(|l| l.source);
+        let needed = inputs.iter().filter_map(|r| self.lowest.get(r.node.index()).copied());
+        self.lowest.push(written.chain(needed).min().unwrap_or(u32::MAX));
         let outputs = match &node.op {
             Op::Source(s) => {
                 if s.identifier.is_empty() {
-                    self.fault(5, me, "has no identifier");
+                    self.fault(6, me, "has no identifier");
                 }
                 Outputs::Below(1)
             }
@@ -119,7 +135,7 @@ impl Check<'_> {
             Op::File(f) => self.file(id, f),
             Op::Merge(m) => {
                 if m.inputs.len() < 2 {
-                    self.fault(10, me, "merges fewer than two inputs");
+                    self.fault(11, me, "merges fewer than two inputs");
                 }
                 Outputs::Below(1)
             }
@@ -132,25 +148,25 @@ impl Check<'_> {
     fn exec(&mut self, id: NodeId, exec: &Exec) -> Outputs {
         let me = Some(id);
         if exec.meta.args.is_empty() {
-            self.fault(6, me, "has no arguments");
+            self.fault(7, me, "has no arguments");
         }
         if exec.meta.cwd.is_empty() {
-            self.fault(6, me, "has no working directory");
+            self.fault(7, me, "has no working directory");
         }
         let roots = exec.mounts.iter().filter(|m| m.dest == ROOT_MOUNT && m.kind == MountKind::Bind);
         if roots.count() != 1 {
-            self.fault(6, me, "does not have one mount at `/`");
+            self.fault(7, me, "does not have one mount at `/`");
         }
         let mut outputs = BTreeSet::new();
         for mount in &exec.mounts {
             let takes_input = matches!(mount.kind, MountKind::Bind | MountKind::Cache(_));
             if !takes_input && mount.input.is_some() {
-                self.fault(7, me, format!("has an input for the mount at `{}`, which takes none", mount.dest));
+                self.fault(8, me, format!("has an input for the mount at `{}`, which takes none", mount.dest));
             }
             if let (MountKind::Bind, Some(output)) = (&mount.kind, mount.output)
                 && !outputs.insert(output)
             {
-                self.fault(7, me, format!("has output {output} twice"));
+                self.fault(8, me, format!("has output {output} twice"));
             }
         }
         Outputs::Of(outputs)
@@ -163,23 +179,23 @@ impl Check<'_> {
             let mut later = false;
             action.each_input(&mut |i| later |= matches!(i, Input::Action(i) if i as usize >= at));
             if later {
-                self.fault(9, me, format!("has an action {at} that does not use earlier ones"));
+                self.fault(10, me, format!("has an action {at} that does not use earlier ones"));
             }
             if let Some(output) = action.output
                 && !outputs.insert(output)
             {
-                self.fault(8, me, format!("has output {output} twice"));
+                self.fault(9, me, format!("has output {output} twice"));
             }
         }
         if outputs.is_empty() {
-            self.fault(8, me, "keeps no result");
+            self.fault(9, me, "keeps no result");
         }
         Outputs::Of(outputs)
     }
 
     fn passthrough(&mut self, id: NodeId, p: &Passthrough) -> Outputs {
         if p.id.is_empty() || p.outputs.is_empty() || p.outputs.iter().any(|o| *o as usize >= p.inputs.len()) {
-            self.fault(11, Some(id), "hands on what it does not have");
+            self.fault(12, Some(id), "hands on what it does not have");
         }
         Outputs::Below(p.outputs.len())
     }

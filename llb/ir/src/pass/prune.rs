@@ -1,26 +1,10 @@
 //! Removes what no result needs.
 
-use crate::{Graph, NodeId, Ref};
+use crate::{Graph, NodeId};
 
 /// Removes nodes that no result needs, and source texts that nothing points into.
 pub fn prune(graph: Graph) -> Graph {
-    let mut live = vec![false; graph.len()];
-    let mut texts = vec![false; graph.sources.len()];
-    let mut found: Vec<Ref> = graph.roots.iter().filter_map(|r| r.result).collect();
-    while let Some(r) = found.pop() {
-        if std::mem::replace(&mut live[r.node.index()], true) {
-            continue;
-        }
-        let node = graph.node(r.node);
-        found.extend(&node.pinned);
-        node.op.each_ref(&mut |r| found.push(r));
-        for location in &node.meta.locations {
-            if !std::mem::replace(&mut texts[location.source as usize], true) {
-                found.extend(graph.sources[location.source as usize].state);
-            }
-        }
-    }
-
+    let (live, texts) = graph.needed(graph.roots.iter().filter_map(|r| r.result));
     let Graph { nodes, sources, mut roots } = graph;
     let mut pruned = Graph::new();
     let mut source_of = vec![0; sources.len()];
