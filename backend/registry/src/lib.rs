@@ -20,17 +20,25 @@
 mod auth;
 mod client;
 mod config;
+mod disk;
 mod error;
 mod hash;
 mod http;
+mod layout;
+mod lock;
 mod manifest;
+mod resolve;
 mod select;
 mod token;
+mod toml_file;
 
 pub use auth::{Credential, Credentials};
 pub use client::{Client, Fetched, Pushed, Sink};
 pub use config::{HostConfig, RegistryConfig};
 pub use error::{Result, is_absent};
 pub use http::Content;
+pub use layout::{BlobWriter, Layout};
+pub use lock::{Lock, LockResolver, Locked};
 pub use manifest::{Descriptor, Index, Manifest, media};
+pub use resolve::{Chain, ImageRequest, ImageResolver, Mode, Offline, RegistryResolver, ResolvedImage};
 pub use select::Image;

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use rbc_oci::{Platform, Reference};
 use rbc_registry::{
-    Client, Content, Credential, Credentials, Descriptor, HostConfig, Index, Manifest, Pushed, RegistryConfig, media,
+    Chain, Client, Content, Credential, Credentials, Descriptor, HostConfig, ImageRequest, ImageResolver, Index,
+    Layout, Lock, LockResolver, Manifest, Mode, Offline, Pushed, RegistryConfig, RegistryResolver, ResolvedImage,
+    media,
 };
-use rbc_source::{Diagnostic, image};
+use rbc_source::{Diagnostic, FileId, SourceFile, image};
 
 // ---- what the tests stand on ---------------------------------------------------------------------------------------
 
@@ -444,6 +446,77 @@ fn tags() {
         }
     });
     assert_eq!(client.tags(&reference(&front.host, "app")).unwrap(), ["1", "2"]);
+}
+
+// ---- base images ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn resolvers_in_a_chain() {
+    let registry = Registry::start();
+    let front = Front::start(&registry.host, |_, _| Act::Pass);
+    let (direct, tag) = (reference(&registry.host, "app:1"), reference(&front.host, "app:1"));
+    let index = push_index(&client(), &direct, &["amd64", "arm64"]);
+    let request = |reference: &Reference, on: &str| ImageRequest {
+        reference: reference.clone(),
+        platform: platform(on),
+        mode: Mode::Default,
+    };
+    let wanted = [request(&tag, "linux/arm64"), request(&tag, "linux/amd64"), request(&tag, "linux/s390x")];
+    let configs = |answers: &[rbc_registry::Result<ResolvedImage>]| -> Vec<Vec<u8>> {
+        answers.iter().map(|a| a.as_ref().map_or_else(|e| e.code.id.into(), |a| a.config.clone())).collect()
+    };
+    let expected = [config_of("arm64"), config_of("amd64"), b"E0304".to_vec()];
+
+    // The tag is moved in between: the answers stay those of one image.
+    let resolver = RegistryResolver::new(client());
+    let first = resolver.resolve_all(&wanted[..1]);
+    push_index(&client(), &direct, &["arm64"]);
+    let answers = resolver.resolve_all(&wanted);
+    assert_eq!(configs(&answers), expected);
+    assert_eq!(first[0], answers[0]);
+    let answer = answers[0].as_ref().unwrap();
+    assert_eq!(answer.reference.to_string(), format!("{tag}@{}", index.digest));
+    assert_eq!(front.count("GET", "/manifests/1"), 1);
+
+    // Locked, they are found without the registry.
+    let mut lock = Lock::new();
+    for (request, answer) in wanted.iter().zip(&answers).take(2) {
+        let answer = answer.as_ref().unwrap();
+        lock.insert(&request.reference, &request.platform, answer.digest.clone(), answer.config.clone()).unwrap();
+    }
+    let folder = Folder::new();
+    let path = folder.0.join("rbc.lock");
+    lock.save(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let read = Lock::parse(&SourceFile::new(FileId(0), "rbc.lock", text));
+    assert!(read.diagnostics.is_empty() && read.value == lock);
+    let before = front.asked().len();
+    let chain = Chain(vec![Box::new(LockResolver::new(read.value, "rbc.lock")), Box::new(Offline)]);
+    assert_eq!(configs(&chain.resolve_all(&wanted))[..2], expected[..2]);
+    fails(chain.resolve(&wanted[2]), image::OFFLINE);
+    assert_eq!(front.asked().len(), before);
+}
+
+#[test]
+fn from_a_registry_into_a_layout() {
+    let registry = Registry::start();
+    let tag = reference(&registry.host, "app:1");
+    push_index(&client(), &tag, &["amd64"]);
+    let folder = Folder::new();
+    let layout = Layout::create(&folder.0).unwrap();
+    let image = client().image(&tag, &platform("linux/amd64")).unwrap();
+    for blob in image.manifest.layers.iter().chain([&image.manifest.config]) {
+        let mut writer = layout.writer(blob).unwrap();
+        client().blob(&tag, blob, &mut writer).unwrap();
+        writer.finish().unwrap();
+    }
+    let manifest = client().manifest(&tag.clone().with_digest(image.descriptor.digest.clone())).unwrap();
+    let manifest = layout.put(media::OCI_MANIFEST, &manifest.bytes).unwrap();
+    layout.list(manifest.clone(), Some(&tag.to_string())).unwrap();
+    let chain = Chain(vec![Box::new(Layout::open(&folder.0).unwrap()), Box::new(Offline)]);
+    let request = ImageRequest { reference: tag, platform: platform("linux/amd64"), mode: Mode::Local };
+    let answer = chain.resolve(&request).unwrap();
+    assert_eq!((answer.digest, answer.config), (manifest.digest, config_of("amd64")));
 }
 
 // ---- who one is ----------------------------------------------------------------------------------------------------

@@ -13,4 +13,5 @@ codes! {
     NOT_LOCKED = "E0310" "image-not-locked" Error Input: "the lock file has no entry for an image";
     LOCK = "E0311" "lock-file" Error Input: "the lock file is not well formed";
     OFFLINE = "E0312" "image-offline" Error Environment: "an image would have to be fetched, and that is not allowed";
+    SETTINGS = "E0313" "registry-settings" Error Input: "the settings of registries are not well formed";
 }

@@ -1,0 +1,82 @@
+//! Reading TOML so that every finding points into the file.
+
+use rbc_source::{Code, Diagnostic, SourceFile, Span};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Reads a file, and collects findings of one code.
+pub(crate) struct TomlReader<'a> {
+    pub file: &'a SourceFile,
+    pub code: &'static Code,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> TomlReader<'a> {
+    pub(crate) fn new(file: &'a SourceFile, code: &'static Code) -> Self {
+        TomlReader { file, code, diagnostics: Vec::new() }
+    }
+
+    /// The document; none if it is not TOML, which is reported.
+    pub(crate) fn document(&mut self) -> Option<DeTable<'a>> {
+        let (document, errors) = DeTable::parse_recoverable(self.file.text());
+        let ok = errors.is_empty();
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            let place = self.file.span(span.start, span.end);
+            self.report(place, format!("{} is not TOML: {}", self.file.name(), error.message()));
+        }
+        ok.then(|| document.into_inner())
+    }
+
+    pub(crate) fn report(&mut self, place: Span, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::new(self.code, message).at(place));
+    }
+
+    pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
+        let span = value.span();
+        self.file.span(span.start, span.end)
+    }
+
+    /// Reports fields that nobody knows.
+    pub(crate) fn check_names(&mut self, table: &DeTable, known: &[&str]) {
+        for (name, _) in table.iter().filter(|(name, _)| !known.contains(&name.get_ref().as_ref())) {
+            let found = Diagnostic::new(self.code, format!("there is no field `{}`", name.get_ref()));
+            self.diagnostics.push(found.at(self.span(name)).suggest(name.get_ref(), known));
+        }
+    }
+
+    /// A field's text, as `read` has it; an error of `read` is a phrase. A field that is missing at `place` is reported.
+    pub(crate) fn text<T>(
+        &mut self,
+        table: &DeTable,
+        place: Span,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(value) = table.get(name) else {
+            self.report(place, format!("the field `{name}` is missing"));
+            return None;
+        };
+        let outcome = match value.get_ref().as_str() {
+            Some(text) => read(text),
+            None => Err(format!("`{name}` must be a string")),
+        };
+        outcome.map_err(|message| self.report(self.span(value), message)).ok()
+    }
+
+    /// A field that may be missing, of the type that `read` takes.
+    pub(crate) fn optional<T>(
+        &mut self,
+        table: &DeTable,
+        name: &str,
+        kind: &str,
+        read: impl FnOnce(&DeValue) -> Option<T>,
+    ) -> Option<T> {
+        let value = table.get(name)?;
+        let read = read(value.get_ref());
+        if read.is_none() {
+            self.report(self.span(value), format!("`{name}` must be {kind}"));
+        }
+        read
+    }
+}
