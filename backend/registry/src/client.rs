@@ -25,6 +25,8 @@ use crate::token::{self, Authorization, Scope, form};
 const HUB: &str = "registry-1.docker.io";
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How much is sent with one request where more does not pass.
+const SMALL_PART: u64 = 16 << 20;
 /// How many pages of tags are read, at most.
 const PAGES_MAX: usize = 1000;
 /// Largest page of tags in bytes.
@@ -116,7 +118,7 @@ struct Pace<'a> {
 
 impl<'a> Pace<'a> {
     fn new(config: &'a RegistryConfig, tries: u32) -> Self {
-        Pace { config, tries, left: tries.saturating_sub(1), pause: config.first_wait }
+        Pace { config, tries, left: tries.saturating_sub(1), pause: config.first_wait.min(LONGEST_PAUSE) }
     }
 
     /// Waits before another try, or gives the failure back if it is final.
@@ -127,7 +129,7 @@ impl<'a> Pace<'a> {
                 // Clients that failed together shall not come back together.
                 let noise = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos() % 1000);
                 std::thread::sleep(self.pause.mul_f32(0.75 + noise as f32 / 2000.0).max(at_least));
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
                 Ok(())
             }
             _ => Err(fault),
@@ -286,12 +288,19 @@ impl Client {
         let from = from.filter(|from| from.domain() == repository.domain() && from.path() != repository.path());
         let pushed = self.origin(repository, |endpoint, tries| {
             let scope = Scope::push(repository.path(), from.map(Reference::path));
-            let upload = Upload { client: self, endpoint, scope, repository, blob, content };
+            let part = self.config.chunk.unwrap_or(u64::MAX).max(1);
+            let mut upload = Upload { client: self, endpoint, scope, repository, blob, content, part, session: None };
             let mut pace = Pace::new(&self.config, tries);
             loop {
-                match upload.run(from, &mut pace) {
+                let before = upload.reached();
+                match upload.attempt(from) {
                     Ok(pushed) => return Ok(pushed),
-                    Err(fault) => pace.again(fault)?,
+                    Err(fault) => {
+                        if upload.reached() > before {
+                            pace.refill();
+                        }
+                        pace.again(fault)?;
+                    }
                 }
             }
         });
@@ -472,6 +481,10 @@ impl Client {
 
     fn advised(&self, endpoint: &Endpoint, mut fault: Fault) -> Fault {
         fault.diagnostic.notes.push(self.credentials.advice(&endpoint.host));
+        if endpoint.host == HUB {
+            let note = "Docker Hub says the same of an image that does not exist: check the name";
+            fault.diagnostic.notes.push(note.to_owned());
+        }
         fault
     }
 
@@ -521,7 +534,8 @@ impl select::Store for Remote<'_> {
     }
 }
 
-/// The sending of one blob.
+/// The sending of one blob: as a whole, as most registries like it, or in parts if it must be. After a failure the
+/// registry is asked how far it got.
 struct Upload<'a> {
     client: &'a Client,
     endpoint: &'a Endpoint,
@@ -529,10 +543,78 @@ struct Upload<'a> {
     repository: &'a Reference,
     blob: &'a Descriptor,
     content: Content<'a>,
+    /// How much is sent with one request.
+    part: u64,
+    /// What has been begun and has failed.
+    session: Option<Session>,
+}
+
+/// An upload that a registry has begun.
+struct Session {
+    location: String,
+    /// How much of the blob has arrived.
+    at: u64,
 }
 
 impl Upload<'_> {
-    fn run(&self, from: Option<&Reference>, pace: &mut Pace) -> Try<Pushed> {
+    fn reached(&self) -> u64 {
+        self.session.as_ref().map_or(0, |session| session.at)
+    }
+
+    /// Begins or goes on, and tries to come to the end.
+    fn attempt(&mut self, from: Option<&Reference>) -> Try<Pushed> {
+        let mut session = match self.resumed()? {
+            Some(session) => session,
+            None => match self.begin(from)? {
+                Some(session) => session,
+                None => return Ok(Pushed::Mounted),
+            },
+        };
+        match self.send_rest(&mut session) {
+            Ok(()) => Ok(Pushed::Sent),
+            Err(fault) => {
+                let whole = self.part >= self.blob.size;
+                let (part, keep) = match fault.status {
+                    // Something on the way does not let so much pass.
+                    413 if whole && self.blob.size > SMALL_PART => (SMALL_PART, false),
+                    // It takes blobs only whole.
+                    400 | 405 | 501 if !whole && session.at == 0 => (u64::MAX, false),
+                    // It has got more or less than we know of.
+                    416 => (self.part, true),
+                    _ => {
+                        self.session = Some(session);
+                        return Err(fault);
+                    }
+                };
+                self.part = part;
+                self.session = keep.then_some(session);
+                Err(Fault { retry: Some(Duration::ZERO), ..fault })
+            }
+        }
+    }
+
+    /// How far the session got that failed; none if there is none, or the registry has forgotten it (Docker's does if a
+    /// part broke off).
+    fn resumed(&mut self) -> Try<Option<Session>> {
+        let Some(session) = &self.session else { return Ok(None) };
+        let state = Request::new(Method::GET, session.location.clone());
+        match self.send(&state) {
+            Ok(response) => {
+                let at = received(response.headers()).min(self.blob.size);
+                let location = self.location(&state, response.headers())?;
+                self.session = None;
+                Ok(Some(Session { location, at }))
+            }
+            Err(fault) if matches!(fault.status, 400 | 404 | 405) => {
+                self.session = None;
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Begins an upload; none if the registry took the blob over from elsewhere instead.
+    fn begin(&mut self, from: Option<&Reference>) -> Try<Option<Session>> {
         let mut url = self.endpoint.url(self.repository, "blobs/uploads/");
         if let Some(from) = from {
             url = format!("{url}?{}", form(&[("mount", self.blob.digest.as_str()), ("from", from.path())]));
@@ -540,59 +622,29 @@ impl Upload<'_> {
         let start = Request::new(Method::POST, url).payload(Content::Bytes(&[]), 0..0);
         let response = self.send(&start)?;
         if response.status().as_u16() == 201 {
-            return Ok(Pushed::Mounted);
+            return Ok(None);
         }
-        let location = self.location(&start, response.headers())?;
-        if self.blob.size <= self.client.config.chunk {
-            self.send(&self.closing(&location).payload(self.content, 0..self.blob.size))?;
-            return Ok(Pushed::Sent);
-        }
-        self.in_parts(location, pace)
+        let least = response.headers().get("oci-chunk-min-length").and_then(|least| least.to_str().ok()?.parse().ok());
+        self.part = self.part.max(least.unwrap_or(1));
+        Ok(Some(Session { location: self.location(&start, response.headers())?, at: 0 }))
     }
 
-    /// Sends part after part; after a failure the registry tells how far it got.
-    fn in_parts(&self, mut location: String, pace: &mut Pace) -> Try<Pushed> {
+    fn send_rest(&self, session: &mut Session) -> Try<()> {
         let size = self.blob.size;
-        let mut at = 0;
-        while at < size {
-            let end = at.saturating_add(self.client.config.chunk.max(1)).min(size);
-            let part = Request::new(Method::PATCH, location.clone())
-                .header(CONTENT_TYPE, "application/octet-stream")
-                .header(CONTENT_RANGE, format!("{at}-{}", end - 1))
-                .payload(self.content, at..end);
-            match self.send(&part) {
-                Ok(response) => {
-                    location = self.location(&part, response.headers())?;
-                    at = end;
-                    pace.refill();
-                }
-                // Some registries take blobs only whole.
-                Err(fault) if at == 0 && matches!(fault.status, 400 | 405 | 501) => {
-                    self.send(&self.closing(&location).payload(self.content, 0..size))?;
-                    return Ok(Pushed::Sent);
-                }
-                Err(mut fault) => {
-                    if fault.status == 416 {
-                        fault.retry = Some(Duration::ZERO);
-                    }
-                    pace.again(fault)?;
-                    let state = Request::new(Method::GET, location.clone());
-                    let response = self.send(&state).map_err(|fault| match fault.status {
-                        // It has forgotten the upload (Docker's registry does, if a part broke off): begin again.
-                        400 | 404 => Fault { retry: Some(Duration::ZERO), ..fault },
-                        _ => fault,
-                    })?;
-                    location = self.location(&state, response.headers())?;
-                    let reached = received(response.headers()).min(size);
-                    if reached > at {
-                        pace.refill();
-                    }
-                    at = reached;
-                }
-            }
+        if session.at == 0 && self.part >= size {
+            return self.send(&self.closing(&session.location).payload(self.content, 0..size)).map(drop);
         }
-        self.send(&self.closing(&location).payload(Content::Bytes(&[]), 0..0))?;
-        Ok(Pushed::Sent)
+        while session.at < size {
+            let end = session.at.saturating_add(self.part).min(size);
+            let part = Request::new(Method::PATCH, session.location.clone())
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .header(CONTENT_RANGE, format!("{}-{}", session.at, end - 1))
+                .payload(self.content, session.at..end);
+            let response = self.send(&part)?;
+            session.location = self.location(&part, response.headers())?;
+            session.at = end;
+        }
+        self.send(&self.closing(&session.location).payload(Content::Bytes(&[]), 0..0)).map(drop)
     }
 
     fn send(&self, request: &Request) -> Try<Response> {

@@ -24,8 +24,9 @@ pub struct RegistryConfig {
     pub tries: u32,
     /// How long to wait before the second try. It doubles with each further one; a registry's `Retry-After` comes first.
     pub first_wait: Duration,
-    /// From this size on a blob is pushed in parts of this size, so that a lost connection costs one part.
-    pub chunk: u64,
+    /// Push larger blobs in parts of this size. If not said, they are pushed whole, which every registry takes, and in
+    /// parts where that does not pass.
+    pub chunk: Option<u64>,
 }
 
 /// Settings of one registry.
@@ -50,7 +51,7 @@ impl Default for RegistryConfig {
             idle_timeout: Duration::from_secs(60),
             tries: 5,
             first_wait: Duration::from_millis(500),
-            chunk: 64 << 20,
+            chunk: None,
         }
     }
 }

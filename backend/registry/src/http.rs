@@ -21,6 +21,8 @@ pub(crate) type Response = ureq::http::Response<Body>;
 
 /// Longest wait that a registry's `Retry-After` may ask for; what asks for more fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How many times longer the answer to what was sent may take.
+const UPLOAD_PATIENCE: u32 = 5;
 /// How much of an error's body is read.
 const ERROR_BODY_MAX: u64 = 64 << 10;
 
@@ -170,7 +172,10 @@ pub(crate) fn send(
         Some(Payload { content, range }) => {
             let mut reader = content.open(range).map_err(|e| transport_fault(request, &ureq::Error::Io(e)))?;
             let body = SendBody::from_reader(&mut reader);
-            agent.run(builder.header(CONTENT_LENGTH, range.end - range.start).body(body).map_err(invalid)?)
+            let sending = builder.header(CONTENT_LENGTH, range.end - range.start).body(body).map_err(invalid)?;
+            // A registry may have to move what it got before it answers.
+            let patience = agent.config().timeout_per_read().map(|timeout| timeout * UPLOAD_PATIENCE);
+            agent.run(agent.configure_request(sending).timeout_per_read(patience).build())
         }
         None => agent.run(builder.body(()).map_err(invalid)?),
     };

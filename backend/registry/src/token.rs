@@ -18,6 +18,8 @@ use crate::http::{Content, Fault, Request, host_of, read_body, send};
 const TOKEN_MAX: u64 = 1 << 20;
 /// How long a token holds that does not say so.
 const DEFAULT_LIFE: u64 = 60;
+/// Longest time in seconds that a token is believed to hold.
+const LONGEST_LIFE: u64 = 86_400;
 /// The name under which rbc asks for tokens by OAuth 2.
 const CLIENT: &str = "rbc";
 
@@ -150,7 +152,8 @@ fn bearer(
     let token = text("token").or(text("access_token")).ok_or_else(|| {
         failure(image::DENIED, format!("the token server {} answers without a token", host_of(realm)))
     })?;
-    let life = json.get("expires_in").and_then(|v| v.as_u64()).filter(|s| *s > 0).unwrap_or(DEFAULT_LIFE);
+    let life =
+        json.get("expires_in").and_then(|v| v.as_u64()).filter(|s| *s > 0).unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE);
     // A token is given up a little early: it must still hold when the request arrives.
     let until = Instant::now().checked_add(Duration::from_secs(life).mul_f32(0.9));
     Ok(Authorization { value: format!("Bearer {token}"), until, general: false })

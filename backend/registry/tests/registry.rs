@@ -878,7 +878,7 @@ fn uploads_are_taken_up_where_they_broke() {
     let registry = Registry::start();
     let bytes = noise(500_000);
     let blob = Descriptor::of(media::OCI_LAYER, &bytes);
-    let parts = RegistryConfig { chunk: 100_000, ..config() };
+    let parts = RegistryConfig { chunk: Some(100_000), ..config() };
     let patches = |front: &Front| -> Vec<String> {
         let asked = front.asked().into_iter().filter(|asked| asked.method == "PATCH");
         asked.map(|asked| asked.header("content-range").to_owned()).collect()
@@ -950,6 +950,17 @@ fn uploads_are_taken_up_where_they_broke() {
     });
     client_in_parts.push_blob(&reference(&front.host, "once"), &blob, Content::Bytes(&bytes), None).unwrap();
     check("once");
+
+    // A proxy on the way that does not let large requests pass.
+    let large = noise((16 << 20) + 5);
+    let large_blob = Descriptor::of(media::OCI_LAYER, &large);
+    let front = Front::start(&registry.host, |asked, _| match asked.body.len() > 16 << 20 {
+        true => Act::Answer(413, vec![], vec![]),
+        false => Act::Pass,
+    });
+    client().push_blob(&reference(&front.host, "large"), &large_blob, Content::Bytes(&large), None).unwrap();
+    assert_eq!(patches(&front), ["0-16777215", "16777216-16777220"]);
+    assert!(client().has_blob(&reference(&registry.host, "large"), &large_blob.digest).unwrap());
 
     // A whole blob that breaks off is sent again.
     let front = Front::start(&registry.host, once(|asked| asked.method == "PUT", || Act::CutRequest(60_000)));
