@@ -189,7 +189,7 @@ fn print_value(value: &Value, depth: usize, out: &mut String) {
             indent(depth, out);
             out.push(']');
         }
-        Value::Word(_) | Value::Int(_) | Value::Str(_) | Value::Ref(..) => {}
+        Value::Nothing | Value::Word(_) | Value::Int(_) | Value::Str(_) | Value::Ref(..) => {}
     }
 }
 
@@ -206,6 +206,7 @@ fn print_short(value: &Value, room: usize, out: &mut String) -> bool {
     let start = out.len();
     let left = |out: &String| room.saturating_sub(out.len() - start);
     match value {
+        Value::Nothing => out.push_str("none"),
         Value::Word(word) => out.push_str(word),
         Value::Int(n) => {
             let _ = write!(out, "{n}");

@@ -15,7 +15,9 @@ use crate::{
 /// A value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A word: `true`, `none`, the name of a mode.
+    /// Nothing, where there could be something: scratch, no output. It is printed as the word `none` and read as such.
+    Nothing,
+    /// A word: `true`, the name of a mode.
     Word(String),
     /// A whole number.
     Int(i128),
@@ -407,7 +409,7 @@ impl<T: Form> Form for Option<T> {
     fn show(&self, names: &[String]) -> Tree {
         match self {
             Some(value) => value.show(names),
-            None => Value::Word("none".to_owned()).into(),
+            None => Value::Nothing.into(),
         }
     }
 
@@ -482,7 +484,7 @@ impl Form for Ref {
 impl Form for Input {
     fn show(&self, names: &[String]) -> Tree {
         match self {
-            Input::Scratch => Value::Word("none".to_owned()).into(),
+            Input::Scratch => Value::Nothing.into(),
             Input::Ref(r) => r.show(names),
             Input::Action(i) => i.show(names),
         }

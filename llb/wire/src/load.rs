@@ -1,7 +1,8 @@
 //! From definitions, whoever made them, to graphs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost::Message;
 use rbc_ir as ir;
@@ -48,14 +49,14 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, Box<Diagnostic>> {
     let definition = pb::Definition::decode(bytes).map_err(|e| {
         Box::new(Diagnostic::new(codes::DEFINITION, "this is not an LLB definition").note(format!("protobuf: {e}")))
     })?;
-    load_message(&definition)
+    load_message(definition)
 }
 
 /// Reads a definition that is a message already.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_message(definition: &pb::Definition) -> Result<Loaded, Box<Diagnostic>> {
+pub fn load_message(definition: pb::Definition) -> Result<Loaded, Box<Diagnostic>> {
     let mut loader = Loader { graph: Graph::new(), digests: Vec::new() };
     let result = loader.definition(definition)?;
     loader.graph.roots.push(Root { name: String::new(), platform: None, result });
@@ -71,21 +72,21 @@ struct Loader {
 }
 
 impl Loader {
-    fn definition(&mut self, definition: &pb::Definition) -> Result<Option<Ref>, Box<Diagnostic>> {
-        let Some((last, vertices)) = definition.def.split_last() else { return Ok(None) };
-        let mut ops = Vec::with_capacity(vertices.len());
-        let mut place = HashMap::with_capacity(vertices.len());
-        for bytes in vertices {
-            let op = decode_op(bytes)?;
-            place.entry(Digest::of(bytes)).or_insert_with(|| {
-                ops.push(Some(op));
-                ops.len() - 1
-            });
+    fn definition(&mut self, mut definition: pb::Definition) -> Result<Option<Ref>, Box<Diagnostic>> {
+        let Some(last) = definition.def.pop() else { return Ok(None) };
+        let mut ops = Vec::with_capacity(definition.def.len());
+        let mut digests = Vec::with_capacity(definition.def.len());
+        let mut place = HashMap::with_capacity(definition.def.len());
+        for bytes in std::mem::take(&mut definition.def) {
+            let digest = Digest::of(&bytes);
+            if let Entry::Vacant(e) = place.entry(digest) {
+                e.insert(ops.len());
+                ops.push(Some(decode_op(&bytes)?));
+                digests.push(digest);
+            }
         }
-        let mut digests = vec![Digest([0; 32]); ops.len()];
-        place.iter().for_each(|(digest, at)| digests[*at] = *digest);
 
-        let about = About::new(self, definition)?;
+        let mut about = About::new(self, definition)?;
         let order = order(&ops, &digests, &place)?;
         let mut nodes: Vec<Option<NodeId>> = vec![None; ops.len()];
         for at in order {
@@ -97,13 +98,13 @@ impl Loader {
                 let r = known.and_then(|node| Some(node.output(u32::try_from(input.index).ok()?)));
                 inputs.push(r.ok_or_else(|| broken(digest, format!("has no input `{}`", show(input))))?);
             }
-            let meta = about.of(digest);
+            let meta = about.take(digest);
             let node = node(op, &inputs, meta).map_err(|fault| broken(digest, fault))?;
             nodes[at] = Some(self.graph.push(node));
             self.digests.push(digest);
         }
 
-        let last = decode_op(last)?;
+        let last = decode_op(&last)?;
         let Some(result) = last.inputs.first() else {
             return Err(structure("the definition does not say which vertex is its result".to_owned())
                 .note("its last vertex has no input")
@@ -188,31 +189,30 @@ struct About {
 }
 
 impl About {
-    fn new(loader: &mut Loader, definition: &pb::Definition) -> Result<Self, Box<Diagnostic>> {
-        let named = |key: &str| Digest::parse(key);
-        let metadata = definition.metadata.iter().filter_map(|e| Some((named(&e.key)?, metadata(&e.value)))).collect();
+    fn new(loader: &mut Loader, definition: pb::Definition) -> Result<Self, Box<Diagnostic>> {
+        let of = |e: pb::MetadataEntry| Some((Digest::parse(&e.key)?, metadata(e.value)));
+        let metadata = definition.metadata.into_iter().filter_map(of).collect();
         let mut locations = HashMap::new();
-        if let Some(source) = &definition.source {
+        if let Some(source) = definition.source {
             let first = loader.graph.sources.len();
+            let count = source.infos.len();
+            let mut states = Vec::with_capacity(count);
             // The definitions of the texts may bring texts of their own, so their places come first.
-            for info in &source.infos {
-                loader.graph.add_source(ir::SourceInfo {
-                    filename: info.filename.clone(),
-                    language: info.language.clone(),
-                    data: info.data.as_ref().into(),
-                    state: None,
-                });
+            for pb::SourceInfo { filename, data, definition, language } in source.infos {
+                loader.graph.add_source(ir::SourceInfo { filename, language, data: (*data).into(), state: None });
+                states.push(definition);
             }
-            for (at, info) in source.infos.iter().enumerate() {
-                if let Some(state) = &info.definition {
+            for (at, state) in states.into_iter().enumerate() {
+                if let Some(state) = state {
                     loader.graph.sources[first + at].state = loader.definition(state)?;
                 }
             }
-            for entry in &source.locations {
-                let Some(digest) = named(&entry.key) else { continue };
+            locations.reserve(source.locations.len());
+            for entry in source.locations {
+                let Some(digest) = Digest::parse(&entry.key) else { continue };
                 let mut places = Vec::with_capacity(entry.value.locations.len());
-                for place in &entry.value.locations {
-                    let text = usize::try_from(place.source_index).ok().filter(|at| *at < source.infos.len());
+                for place in entry.value.locations {
+                    let text = usize::try_from(place.source_index).ok().filter(|at| *at < count);
                     let Some(text) = text else {
                         return Err(broken(digest, "is said to be written in a text that is not there"));
                     };
@@ -224,32 +224,29 @@ impl About {
         Ok(About { metadata, locations })
     }
 
-    fn of(&self, vertex: Digest) -> Meta {
-        let mut meta = self.metadata.get(&vertex).cloned().unwrap_or_default();
-        meta.locations = self.locations.get(&vertex).cloned().unwrap_or_default();
+    /// What is said about a vertex; asked once for each.
+    fn take(&mut self, vertex: Digest) -> Meta {
+        let mut meta = self.metadata.remove(&vertex).unwrap_or_default();
+        meta.locations = self.locations.remove(&vertex).unwrap_or_default();
         meta
     }
 }
 
-fn metadata(m: &pb::OpMetadata) -> Meta {
+fn metadata(m: pb::OpMetadata) -> Meta {
     Meta {
         ignore_cache: m.ignore_cache,
-        description: string_map(&m.description),
-        export_cache: m.export_cache.as_ref().map(|e| e.value),
-        caps: m.caps.iter().map(|c| Cow::Owned(c.key.clone())).collect(),
-        progress_group: m.progress_group.as_ref().map(|g| ir::ProgressGroup {
-            id: g.id.clone(),
-            name: g.name.clone(),
-            weak: g.weak,
-        }),
-        linux_resources: m.linux_resources.as_ref().map(|l| ir::LinuxResources {
+        description: string_map(m.description),
+        export_cache: m.export_cache.map(|e| e.value),
+        caps: m.caps.into_iter().map(|c| Cow::Owned(c.key)).collect(),
+        progress_group: m.progress_group.map(|g| ir::ProgressGroup { id: g.id, name: g.name, weak: g.weak }),
+        linux_resources: m.linux_resources.map(|l| ir::LinuxResources {
             memory: l.memory,
             memory_swap: l.memory_swap,
             cpu_shares: l.cpu_shares,
             cpu_period: l.cpu_period,
             cpu_quota: l.cpu_quota,
-            cpuset_cpus: l.cpuset_cpus.clone(),
-            cpuset_mems: l.cpuset_mems.clone(),
+            cpuset_cpus: l.cpuset_cpus,
+            cpuset_mems: l.cpuset_mems,
         }),
         locations: Vec::new(),
         origins: Vec::new(),
@@ -264,13 +261,13 @@ fn ranges(ranges: &[pb::Range]) -> Vec<ir::Range> {
     ranges.iter().map(|r| ir::Range { start: position(&r.start), end: position(&r.end) }).collect()
 }
 
-fn string_map(entries: &[pb::StringEntry]) -> BTreeMap<String, String> {
-    entries.iter().map(|e| (e.key.clone(), e.value.clone())).collect()
+fn string_map(entries: Vec<pb::StringEntry>) -> BTreeMap<String, String> {
+    entries.into_iter().map(|e| (e.key, e.value)).collect()
 }
 
 fn node(message: pb::Op, inputs: &[Ref], meta: Meta) -> Result<Node, Fault> {
     let op = match message.op.ok_or("does nothing")? {
-        pb::OpKind::Source(s) => Op::Source(ir::Source { identifier: s.identifier, attrs: string_map(&s.attrs) }),
+        pb::OpKind::Source(s) => Op::Source(ir::Source { identifier: s.identifier, attrs: string_map(s.attrs) }),
         pb::OpKind::Exec(e) => Op::Exec(Box::new(exec(*e, inputs)?)),
         pb::OpKind::File(f) => {
             let actions = f.actions.into_iter().map(|a| action(a, inputs));
@@ -282,7 +279,7 @@ fn node(message: pb::Op, inputs: &[Ref], meta: Meta) -> Result<Node, Fault> {
                 builder: input(b.builder, inputs)?,
                 inputs: b.inputs.into_iter().map(of).collect::<Result<_, _>>()?,
                 def: b.def.map(|d| d.to_vec()),
-                attrs: string_map(&b.attrs),
+                attrs: string_map(b.attrs),
             }))
         }
         pb::OpKind::Merge(m) => {
@@ -318,7 +315,7 @@ fn node(message: pb::Op, inputs: &[Ref], meta: Meta) -> Result<Node, Fault> {
 fn in_usual_order(op: &Op, inputs: &[Ref]) -> bool {
     let once = |walk: &dyn Fn(&mut dyn FnMut(Ref))| {
         let mut list: Vec<Ref> = Vec::with_capacity(inputs.len());
-        let mut seen = std::collections::HashSet::with_capacity(inputs.len());
+        let mut seen = HashSet::with_capacity(inputs.len());
         walk(&mut |r| {
             if seen.insert(r) {
                 list.push(r);
@@ -327,6 +324,12 @@ fn in_usual_order(op: &Op, inputs: &[Ref]) -> bool {
         list
     };
     match op {
+        // Nothing can be in another order.
+        Op::Exec(_) | Op::File(_) if let [only] = inputs => {
+            let mut used = false;
+            op.each_ref(&mut |r| used |= r == *only);
+            used
+        }
         Op::Exec(_) | Op::Build(_) => once(&|f| op.each_ref(f)) == inputs,
         Op::File(_) => once(&|f| op.each_ref(f)) == inputs && once(&|f| op.each_visit(f)) == inputs,
         Op::Source(_) | Op::Merge(_) | Op::Diff(_) | Op::Passthrough(_) => {

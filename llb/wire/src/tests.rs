@@ -1,7 +1,7 @@
 //! What must hold for every graph and for every run of bytes, tried on random ones.
 
 use rbc_ir::random::{self, Rng};
-use rbc_ir::{Graph, prune, share, text};
+use rbc_ir::{Action, File, FileAction, Graph, Meta, Op, Options, Rm, Root, optimize, prune, share, text};
 use rbc_source::{FileId, SourceFile};
 
 use crate::{Digest, Emitter, Order, emit, load, to_dot, to_json, to_mermaid, to_text};
@@ -166,6 +166,52 @@ fn any_vertex_is_a_vertex_or_a_diagnostic() {
             }
         }
     });
+}
+
+#[test]
+fn a_long_chain_needs_no_deep_stack() {
+    let mut graph = Graph::new();
+    let mut last = None;
+    for at in 0..20_000 {
+        let rm = Action::Rm(Rm { path: format!("/{at}"), ..Rm::default() });
+        let action = FileAction { output: Some(0), ..FileAction::on(last, rm) };
+        last = Some(graph.add(Op::File(File { actions: vec![action] }), None, Meta::default()).out());
+    }
+    graph.roots.push(Root { name: String::new(), platform: None, result: last });
+    let graph = optimize(graph, Options::default()).unwrap();
+    let loaded = load(&emit(&graph, last).to_bytes()).unwrap();
+    assert_eq!(loaded.graph, graph);
+    assert_eq!(Graph::new().graft(&graph, graph.roots[0].result.unwrap()).node.index(), 19_999);
+}
+
+#[test]
+fn json_shows_everything_but_defaults() {
+    let text = r#"
+        %a = exec ["x"] {
+            cwd: "/" network: none mounts: [{dest: "/" output: 0} {dest: "/c" kind: cache {id: "c"}}]
+            locations: [{ranges: [1]}]
+        }
+        text "Dockerfile" {data: "RUN x"}
+        root %a
+    "#;
+    let graph = text::parse(&SourceFile::new(FileId(0), "graph", text)).unwrap();
+    let loaded = load(&emit(&graph, graph.roots[0].result).to_bytes()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&to_json(&loaded)).unwrap();
+    let digest = loaded.digests[0].to_string();
+    let expected = serde_json::json!({
+        "vertices": [{
+            "digest": digest,
+            "kind": "exec",
+            "args": ["x"],
+            "cwd": "/",
+            "mounts": [{"dest": "/", "output": 0}, {"dest": "/c", "kind": {"cache": {"id": "c"}}}],
+            "network": "none",
+            "locations": [{"ranges": [1]}],
+        }],
+        "texts": [{"filename": "Dockerfile", "data": "RUN x"}],
+        "roots": [{"result": {"digest": digest, "index": 0}}],
+    });
+    assert_eq!(json, expected);
 }
 
 #[test]

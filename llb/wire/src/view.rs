@@ -51,7 +51,7 @@ fn object(item: Item, mut fields: Vec<(String, Tree)>) -> Tree {
 
 fn json(value: &Value, depth: usize, out: &mut String) {
     match value {
-        Value::Word(word) if word == "none" => out.push_str("null"),
+        Value::Nothing => out.push_str("null"),
         Value::Word(word) if matches!(word.as_str(), "true" | "false") => out.push_str(word),
         Value::Word(text) | Value::Str(text) => json_string(text, out),
         Value::Int(n) => {
