@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the recorded cases are files")]
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use prost::Message;
 
@@ -20,24 +21,33 @@ fn folder() -> Option<PathBuf> {
     given.or_else(found).map(|dir| dir.join("dockerfile/cases")).filter(|dir| dir.is_dir())
 }
 
-/// Calls `f` with each recorded case and the bytes of each of its definitions.
-fn each(mut f: impl FnMut(&serde_json::Value, &[u8])) -> usize {
+struct Recorded {
+    case: String,
+    disabled: Vec<String>,
+    bytes: Vec<u8>,
+}
+
+/// Every definition, read once for all tests; none if the recorded cases are not here.
+static RECORDED: LazyLock<Vec<Recorded>> = LazyLock::new(|| {
+    let mut all = Vec::new();
     let Some(folder) = folder() else {
         println!("the recorded cases are not here");
-        return 0;
+        return all;
     };
-    let mut count = 0;
     for file in std::fs::read_dir(folder).unwrap() {
         for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {
             let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            let disabled = case["opts"]["disabledCaps"].as_array().into_iter().flatten();
+            let disabled: Vec<String> = disabled.filter_map(|c| Some(c.as_str()?.to_owned())).collect();
             for result in case["results"].as_array().into_iter().flatten() {
-                f(&case, &base64(result["pb"].as_str().unwrap_or_default()));
-                count += 1;
+                let bytes = base64(result["pb"].as_str().unwrap_or_default());
+                all.push(Recorded { case: case["id"].to_string(), disabled: disabled.clone(), bytes });
             }
         }
     }
-    count
-}
+    println!("{} definitions", all.len());
+    all
+});
 
 fn base64(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -52,47 +62,45 @@ fn base64(text: &str) -> Vec<u8> {
 
 #[test]
 fn decoded_and_encoded() {
-    let count = each(|case, bytes| {
-        let definition = pb::Definition::decode(bytes).unwrap();
-        assert_eq!(definition.encode_to_vec(), bytes, "{}", case["id"]);
+    for Recorded { case, bytes, .. } in RECORDED.iter() {
+        let definition = pb::Definition::decode(&bytes[..]).unwrap();
+        assert!(definition.encode_to_vec() == *bytes, "{case}");
         for op in &definition.def {
-            assert_eq!(pb::Op::decode(op.as_ref()).unwrap().encode_to_vec(), *op, "{}", case["id"]);
+            assert!(pb::Op::decode(op.as_ref()).unwrap().encode_to_vec() == *op, "{case}");
         }
-    });
-    println!("{count} definitions");
+    }
 }
 
 #[test]
 fn loaded_and_emitted() {
-    each(|case, bytes| {
+    for Recorded { case, bytes, .. } in RECORDED.iter() {
         let loaded = load(bytes).unwrap();
-        assert_eq!(loaded.renamed(), [], "{}", case["id"]);
+        assert_eq!(loaded.renamed(), [], "{case}");
         let emitted = Emitter::new(&loaded.graph, Order::Listed).emit(loaded.graph.roots[0].result);
-        assert!(emitted.to_bytes() == bytes, "{}", case["id"]);
-    });
+        assert!(emitted.to_bytes() == *bytes, "{case}");
+    }
 }
 
 /// The walk is the reference's own, so no order needs to be kept from the definition.
 #[test]
 fn walked_as_the_reference_does() {
-    each(|case, bytes| {
+    for Recorded { case, bytes, .. } in RECORDED.iter() {
         let mut graph = load(bytes).unwrap().graph;
         for id in 0..graph.len() as u32 {
             graph.node_mut(NodeId(id)).pinned.clear();
         }
-        assert!(emit(&graph, graph.roots[0].result).to_bytes() == bytes, "{}", case["id"]);
-    });
+        assert!(emit(&graph, graph.roots[0].result).to_bytes() == *bytes, "{case}");
+    }
 }
 
 #[test]
 fn capabilities_follow_from_the_ops() {
-    each(|case, bytes| {
-        let disabled = case["opts"]["disabledCaps"].as_array().into_iter().flatten().filter_map(|c| c.as_str());
+    for Recorded { case, disabled, bytes } in RECORDED.iter() {
         let target = CapSet::all().without(disabled);
         for (_, node) in load(bytes).unwrap().graph.iter() {
             let mut meta = Meta { linux_resources: node.meta.linux_resources.clone(), ..Meta::default() };
             require(&node.op, &mut meta, &target);
-            assert_eq!(meta.caps, node.meta.caps, "{}: {:?}", case["id"], node.op);
+            assert_eq!(meta.caps, node.meta.caps, "{case}: {:?}", node.op);
         }
-    });
+    }
 }
