@@ -79,6 +79,8 @@ pub struct SourceFile {
     id: FileId,
     name: Box<str>,
     text: Box<str>,
+    /// The bytes, where they are not those of `text`.
+    bytes: Option<Box<[u8]>>,
     line_starts: Vec<u32>,
 }
 
@@ -88,7 +90,33 @@ impl SourceFile {
         let text: Box<str> = text.into();
         let mut line_starts = vec![0];
         line_starts.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1));
-        SourceFile { id, name: name.into(), text, line_starts }
+        SourceFile { id, name: name.into(), text, bytes: None, line_starts }
+    }
+
+    /// A file from bytes. Each byte that is not part of UTF-8 becomes U+FFFD in the text.
+    pub fn from_bytes(id: FileId, name: impl Into<Box<str>>, bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => SourceFile::new(id, name, text),
+            Err(error) => {
+                let bytes = error.into_bytes();
+                let mut text = String::with_capacity(bytes.len() + 16);
+                for chunk in bytes.utf8_chunks() {
+                    text.push_str(chunk.valid());
+                    text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+                }
+                SourceFile { bytes: Some(bytes.into()), ..SourceFile::new(id, name, text) }
+            }
+        }
+    }
+
+    /// The bytes as they were read.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
+    }
+
+    /// Whether the bytes were UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        self.bytes.is_none()
     }
 
     /// Its id in [`Sources`].
@@ -176,6 +204,13 @@ impl Sources {
         id
     }
 
+    /// Takes bytes in under a name and gives the file's id.
+    pub fn add_bytes(&mut self, name: impl Into<Box<str>>, bytes: Vec<u8>) -> FileId {
+        let id = FileId(self.files.len() as u32);
+        self.files.push(Arc::new(SourceFile::from_bytes(id, name, bytes)));
+        id
+    }
+
     /// The file of an id.
     ///
     /// # Panics
@@ -209,5 +244,11 @@ mod tests {
         assert_eq!(f.lines_of(f.span(0, 4)), (0, 1));
         assert_eq!(f.line_of(9), 3);
         assert_eq!(f.line_range(9), 9..9);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text() {
+        let f = SourceFile::from_bytes(FileId(0), "x", b"a\xe2\x82b".to_vec());
+        assert_eq!((f.text(), f.bytes(), f.is_utf8()), ("a\u{fffd}\u{fffd}b", &b"a\xe2\x82b"[..], false));
     }
 }

@@ -4,6 +4,7 @@
 //! the second step. Behaviour is that of BuildKit's `shell.Lex` (frontend/dockerfile/shell), whose users are every word of
 //! a Dockerfile. Both steps take time linear in their input (patterns: pattern times value), at any nesting.
 
+pub mod csv;
 mod error;
 mod expand;
 pub mod heredoc;

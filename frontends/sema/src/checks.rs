@@ -1,0 +1,49 @@
+//! BuildKit's checks, as configured by the build, the file and comments.
+
+use rbc_ast::check::CheckConfig;
+use rbc_source::{Code, Diagnostic, Span};
+
+/// Takes in what checks find and keeps what the configuration allows.
+#[derive(Clone, Debug, Default)]
+pub struct Checks {
+    config: CheckConfig,
+    found: Vec<Diagnostic>,
+    /// Findings of a further platform of the same build would only repeat those of the first.
+    muted: bool,
+}
+
+impl Checks {
+    /// Checks with a configuration, which comments may narrow.
+    pub fn new(config: CheckConfig) -> Self {
+        Checks { config, found: Vec::new(), muted: false }
+    }
+
+    /// Checks that find nothing: for every platform of a build but the first.
+    pub fn muted() -> Self {
+        Checks { muted: true, ..Checks::default() }
+    }
+
+    /// Takes in a finding about an instruction with these comments above.
+    pub fn report(&mut self, code: &'static Code, comments: &[Box<str>], span: Span, message: String) {
+        if !self.muted && self.config.merged_with_comments(comments).allows(code) {
+            self.found.push(Diagnostic::new(code, message).at(span));
+        }
+    }
+
+    /// Takes in findings that were filtered already.
+    pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
+        if !self.muted {
+            self.found.extend(found);
+        }
+    }
+
+    /// Whether findings are errors, as `error=true` says.
+    pub fn are_errors(&self) -> bool {
+        self.config.error
+    }
+
+    /// What was found, in order.
+    pub fn found(&self) -> &[Diagnostic] {
+        &self.found
+    }
+}

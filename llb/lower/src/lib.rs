@@ -1,0 +1,224 @@
+//! From the Model to the build graph.
+//!
+//! [`lower`] takes a recipe and what the build is told, and gives the graph that BuildKit's own frontend would make of them,
+//! vertex for vertex, with the image's config and history. It is pure: where it needs a fact from outside (the config of a
+//! base image) it asks and is called again with the answer, see [`questions`].
+
+mod builder;
+mod chmod;
+mod context;
+mod copy;
+mod expose;
+mod format;
+mod mount;
+mod outline;
+pub mod questions;
+mod run;
+mod stage;
+mod state;
+
+use rbc_ast::check::CheckConfig;
+use rbc_ast::recipe::Recipe;
+use rbc_context::ignore::Matcher;
+use rbc_ir::{CapSet, Graph, Ref};
+use rbc_oci::{ImageConfig, Platform};
+use rbc_sema::model::EpochSource;
+use rbc_sema::{Checks, Options, Scope};
+use rbc_source::{Diagnostic, Parsed, SourceFile, lower as codes};
+
+pub use mount::bytes;
+pub use outline::{Outline, OutlineArg, OutlineMount};
+
+use builder::Builder;
+use context::{MainContext, Stop};
+use questions::{Answers, Question, SourceQuestion};
+
+/// What to lower.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The text of the recipe.
+    pub file: &'a SourceFile,
+    /// The recipe, with what its parser found.
+    pub recipe: &'a Parsed<Recipe>,
+    /// What the build is told.
+    pub options: &'a Options,
+    /// The platform to build for; none for the default.
+    pub platform: Option<&'a Platform>,
+    /// What the backend can do.
+    pub caps: &'a CapSet,
+    /// The text of `.dockerignore` with its name, if there is one.
+    pub ignore: Option<(&'a str, &'a str)>,
+    /// All stages are looked at, not just those that the target needs.
+    pub all_stages: bool,
+    /// Checks report nothing: this is a further platform of a build whose first has reported.
+    pub quiet: bool,
+}
+
+/// What lowering came to.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The graph, or what is missing.
+    pub outcome: Outcome,
+    /// Findings that do not stop a build, in the reference's order. Complete only if nothing is needed.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// How lowering ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Well.
+    Done(Box<Product>),
+    /// It must be told more.
+    Need(Vec<Question>),
+    /// With errors; the first is the one that the reference would report.
+    Failed(Vec<Diagnostic>),
+}
+
+/// A graph, and what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The graph.
+    pub graph: Graph,
+    /// The result's file system; none is empty.
+    pub result: Option<Ref>,
+    /// The config of the image.
+    pub image: ImageConfig,
+    /// The config of the base image.
+    pub base_image: Option<ImageConfig>,
+    /// The time for everything that is made, in seconds since 1970.
+    pub epoch: Option<i64>,
+    /// The target ignores the cache.
+    pub ignore_cache: bool,
+    /// What a scanner for bills of materials is to look at beside the result, by name.
+    pub scan: Vec<(String, Option<Ref>)>,
+    /// What the target takes from outside.
+    pub outline: Outline,
+    /// The stages, and the images that steps take files from.
+    pub stages: Vec<StageSummary>,
+}
+
+/// A stage with its names resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageSummary {
+    /// Its name, or its number as `stage-2`, or the image.
+    pub name: String,
+    /// The platform that it is for.
+    pub platform: Option<Platform>,
+    /// The stage or image that it starts from.
+    pub base: String,
+    /// Stages and images that its steps take files from.
+    pub sources: Vec<String>,
+    /// The target needs it.
+    pub needed: bool,
+}
+
+/// Lowers a recipe for one platform.
+pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
+    let recipe = &request.recipe.value;
+    let config = match &request.options.check {
+        Some(config) => Ok(config.clone()),
+        None => CheckConfig::of_recipe(recipe),
+    };
+    let mut checks = match config {
+        Ok(_) if request.quiet => Checks::muted(),
+        Ok(config) => Checks::new(config),
+        Err(error) => return Lowered { outcome: Outcome::Failed(vec![*error]), warnings: Vec::new() },
+    };
+    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
+        request.recipe.diagnostics.iter().cloned().partition(Diagnostic::is_error);
+    checks.extend(warnings);
+    if !errors.is_empty() {
+        return Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(errors) };
+    }
+    let scope = match Scope::new(recipe, request.options, request.platform, checks) {
+        Ok(scope) => scope,
+        Err((error, checks)) => {
+            return Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(vec![*error]) };
+        }
+    };
+    let mut builder = Builder::new(request.file, request.caps, request.options, &scope.target_platform);
+    let prepared = prepare(request, answers, &mut builder, scope.clone());
+    let (scope, main, ignore) = match prepared {
+        Ok(prepared) => prepared,
+        Err(stop) => return Lowered { warnings: scope.checks.found().to_vec(), outcome: stopped(stop) },
+    };
+    let resolved = rbc_sema::resolve(scope);
+    match resolved.value {
+        Ok(model) => stage::Lowering::new(request, answers, builder, model, main, ignore).run(),
+        Err(checks) => Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(resolved.diagnostics) },
+    }
+}
+
+fn stopped(stop: Stop) -> Outcome {
+    match stop {
+        Stop::Ask(question) => Outcome::Need(vec![*question]),
+        Stop::Error(error) => Outcome::Failed(vec![*error]),
+    }
+}
+
+/// What lies around the stages: the context, what of it is ignored, and the time for everything that is made.
+pub(crate) struct Ignored {
+    /// Patterns of `.dockerignore`; they count for a directory of the client only.
+    pub patterns: Vec<String>,
+    /// The same, to match paths with.
+    pub matcher: Option<Matcher>,
+}
+
+fn prepare<'a>(
+    request: &Request<'a>,
+    answers: &Answers,
+    builder: &mut Builder<'_>,
+    mut scope: Scope<'a>,
+) -> Result<(Scope<'a>, MainContext, Ignored), Stop> {
+    let main = builder.main_context(answers)?;
+    builder.set_source(&main.filename, main.recipe.as_ref().and_then(|s| s.out));
+    let epoch = scope.epoch_source()?;
+    match &epoch {
+        EpochSource::None => {}
+        EpochSource::Fixed(seconds) => scope.set_epoch(Some(*seconds)),
+        source => {
+            let time = match builder.epoch_question(source, &main, answers)? {
+                None => None,
+                Some(question) => time(answers, question)?,
+            };
+            scope.set_epoch(time);
+        }
+    }
+    let mut ignored = Ignored { patterns: Vec::new(), matcher: None };
+    if let (None, Some((name, text))) = (&main.state, request.ignore) {
+        ignored.patterns = context::read_ignore(text, name)?;
+        if !ignored.patterns.is_empty() {
+            let matcher = Matcher::new(&ignored.patterns).map_err(|e| {
+                Box::new(Diagnostic::new(rbc_source::lower::IGNORE, format!("`{name}` has a bad pattern: {e}")))
+            })?;
+            ignored.matcher = Some(matcher);
+        }
+    }
+    Ok((scope, main, ignored))
+}
+
+fn time(answers: &Answers, question: SourceQuestion) -> Result<Option<i64>, Stop> {
+    match answers.times.get(&question) {
+        None => Err(Stop::Ask(Box::new(Question::Time(question)))),
+        Some(Err(error)) => Err(Stop::Error(Box::new(error.clone()))),
+        Some(Ok(time)) => Ok(*time),
+    }
+}
+
+/// The error that `error=true` of the check configuration asks for when checks found something.
+pub(crate) fn violation(checks: &Checks) -> Option<Diagnostic> {
+    if !checks.are_errors() || checks.found().is_empty() {
+        return None;
+    }
+    let mut rules: Vec<&str> = checks.found().iter().map(|d| d.code.name).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let message = format!("checks that are set to be errors found something: {}", rules.join(", "));
+    let mut found = Diagnostic::new(codes::VIOLATION, message);
+    for finding in checks.found() {
+        if let Some(label) = &finding.primary {
+            found.secondary.push(rbc_source::Label { span: label.span, message: finding.code.name.to_owned() });
+        }
+    }
+    Some(found)
+}

@@ -1,0 +1,71 @@
+//! What a build has come to at some point: a file system, and how the next command would run in it.
+
+use rbc_ir::{NetMode, Ref};
+use rbc_oci::Platform;
+use rbc_sema::Vars;
+
+/// The counterpart of the reference client's `llb.State`.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// The file system; none is empty.
+    pub out: Option<Ref>,
+    /// Environment.
+    pub env: Vars,
+    /// Working directory; absolute, with forward slashes.
+    pub dir: String,
+    /// User; empty for root.
+    pub user: String,
+    /// Host name; empty for the default.
+    pub hostname: String,
+    /// Network of commands that do not choose one.
+    pub network: NetMode,
+    /// Platform, normalised; none for that of the build.
+    pub platform: Option<Platform>,
+}
+
+impl State {
+    /// A file system with nothing else known.
+    pub fn of(out: Option<Ref>) -> State {
+        State {
+            out,
+            env: Vars::new(),
+            dir: "/".to_owned(),
+            user: String::new(),
+            hostname: String::new(),
+            network: NetMode::Unset,
+            platform: None,
+        }
+    }
+
+    /// The empty file system.
+    pub fn scratch() -> State {
+        State::of(None)
+    }
+
+    /// With another working directory, resolved against the present one.
+    pub fn set_dir(&mut self, dir: &str) {
+        self.dir = if dir.starts_with('/') { dir.to_owned() } else { rbc_context::path::join(&[&self.dir, dir]) };
+    }
+
+    /// Assigns the variables of an image, written `NAME=value`.
+    pub fn add_env(&mut self, env: &[String]) {
+        for entry in env {
+            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+            self.env.set(name, value);
+        }
+    }
+
+    /// Takes environment, working directory and platform from an image's config.
+    pub fn apply(&mut self, image: &rbc_oci::ImageConfig) {
+        for entry in &image.config.env {
+            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+            if !name.is_empty() {
+                self.env.set(name, value);
+            }
+        }
+        self.set_dir(&image.config.working_dir);
+        if !image.platform.architecture.is_empty() && !image.platform.os.is_empty() {
+            self.platform = Some(image.platform.normalize());
+        }
+    }
+}
