@@ -184,7 +184,9 @@ impl<'t> Reader<'t> {
     fn run(mut self) -> Document<'t> {
         let mut directives = Directives::new("#");
         let mut empty = true;
+        let mut last = 0..0;
         while let Some(line) = self.lines.next() {
+            last = line.content.clone();
             match line.kind {
                 LineKind::Blank => {
                     directives.done = true;
@@ -200,7 +202,7 @@ impl<'t> Reader<'t> {
         }
         let end = self.document.text.len();
         if empty {
-            self.fault(FaultKind::NoInstruction, end..end);
+            self.fault(FaultKind::NoInstruction, last);
         }
         if let Some(range) = self.lines.too_long.take() {
             self.document.items.push(Item::Unread(range.start..end));

@@ -30,7 +30,8 @@ pub struct Recipe {
     pub global_args: Vec<Step>,
     /// Stages in order.
     pub stages: Vec<Stage>,
-    /// Every step at which parsing failed, global or in a stage, stays in its list as [`StepKind::Error`].
+    /// Parsing failed somewhere, so this cannot be built. A step that failed stays in its list (also of the global arguments)
+    /// as [`StepKind::Error`]; a stage whose head failed is open all the same, with what could be read of it.
     pub broken: bool,
 }
 
