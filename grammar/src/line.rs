@@ -37,14 +37,16 @@ impl<'t> Line<'t> {
         &self.text
     }
 
-    /// The range of the file that a range of the text comes from. If the range of the text spans a continuation, so does
-    /// that of the file.
+    /// The range of the file that a range of the text comes from, which is widened to whole characters. If the range of the
+    /// text spans a continuation, so does that of the file.
     pub fn in_file(&self, range: Range<usize>) -> Range<usize> {
-        let start = self.offset(range.start);
-        if range.is_empty() {
-            return start..start;
+        let start = self.text.floor_char_boundary(range.start);
+        let end = self.text.ceil_char_boundary(range.end);
+        let first = self.offset(start);
+        if start >= end {
+            return first..first;
         }
-        start..self.offset(range.end - 1) + 1
+        first..self.offset(end - 1) + 1
     }
 
     fn offset(&self, at: usize) -> usize {

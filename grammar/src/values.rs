@@ -1,6 +1,6 @@
-//! The small languages inside a line, by the grammar in `values.pest`: directives, comma-separated fields, durations.
+//! The small languages inside a line, by the grammar in `values.pest`: directives and durations. (Comma-separated fields are
+//! in `rbc_word::csv`, where those who read options can use them too.)
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -39,57 +39,6 @@ pub(crate) fn name_value(text: &str) -> Option<NameValue> {
         }
     }
     Some(NameValue { name: name?, value: value? })
-}
-
-/// A field of comma-separated values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field<'t> {
-    /// Its text without quotes.
-    pub text: Cow<'t, str>,
-    /// Where it stands, quotes included.
-    pub range: Range<usize>,
-}
-
-/// Why a text is no record of comma-separated values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldError {
-    /// There is nothing.
-    Empty,
-    /// At this offset a quote stands where none can, or opens and is not closed.
-    Quote(usize),
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FieldError::Empty => f.write_str("it is empty"),
-            FieldError::Quote(_) => f.write_str("a field with a double quote in it must be quoted as a whole"),
-        }
-    }
-}
-
-/// Splits comma-separated values: a field may stand in double quotes, in which a quote is doubled.
-///
-/// # Errors
-/// If there is nothing, or quotes do not fit.
-pub fn fields(text: &str) -> Result<Vec<Field<'_>>, FieldError> {
-    if text.is_empty() {
-        return Err(FieldError::Empty);
-    }
-    let record = Values::parse(Rule::record, text).map_err(|error| match error.location {
-        pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => FieldError::Quote(at),
-    })?;
-    let fields = record.flatten().filter(|pair| pair.as_rule() == Rule::field).map(|pair| {
-        let range = range(&pair);
-        let inner = pair.into_inner().flatten().find(|p| p.as_rule() == Rule::inner);
-        let text = match inner {
-            Some(inner) if inner.as_str().contains('"') => Cow::Owned(inner.as_str().replace("\"\"", "\"")),
-            Some(inner) => Cow::Borrowed(inner.as_str()),
-            None => Cow::Borrowed(&text[range.clone()]),
-        };
-        Field { text, range }
-    });
-    Ok(fields.collect())
 }
 
 /// Why a text is no duration.
@@ -203,21 +152,6 @@ mod tests {
         }
         let long = format!("a={}x{}", " ".repeat(60_000), " ".repeat(60_000));
         assert_eq!(name_value(&long).unwrap().value.len(), 1);
-    }
-
-    #[test]
-    fn records() {
-        let split = |text: &'static str| fields(text).map(|f| f.into_iter().map(|f| f.text).collect::<Vec<_>>());
-        assert_eq!(split("type=cache,target=/a"), Ok(vec!["type=cache".into(), "target=/a".into()]));
-        assert_eq!(split(r#"a,"b,""c""","#), Ok(vec!["a".into(), "b,\"c\"".into(), "".into()]));
-        assert_eq!(split(r#""a,b","#), Ok(vec!["a,b".into(), "".into()]));
-        assert_eq!(split(r#""say ""x""""#), Ok(vec![r#"say "x""#.into()]));
-        assert_eq!(split(","), Ok(vec!["".into(), "".into()]));
-        assert_eq!(split(""), Err(FieldError::Empty));
-        for (bad, at) in [(r#"a"b"#, 1), (r#""a"#, 0), (r#""a"b,c"#, 3), (r#"x,a"b""#, 3)] {
-            assert_eq!(split(bad), Err(FieldError::Quote(at)), "{bad}");
-        }
-        assert_eq!(fields(r#"a,"b""#).unwrap()[1].range, 2..5);
     }
 
     #[test]

@@ -156,7 +156,8 @@ fn maintainer_deprecated(source: &Source<'_>) -> Diagnostic {
 fn stage_name_casing(source: &Source<'_>) -> Option<Diagnostic> {
     let [_, _, name] = source.words() else { return None };
     let lower = to_lower(&name.text);
-    if lower == name.text {
+    // What stands for bytes that are no text has no lower case in the reference.
+    if lower == name.text && !lower.contains(char::REPLACEMENT_CHARACTER) {
         return None;
     }
     let message = format!("Stage name '{}' should be lowercase", name.text);

@@ -1,5 +1,7 @@
 //! Each instruction: from split arguments to a step.
 
+use std::collections::HashMap;
+
 use rbc_ast::recipe::{
     Add, ArgDecl, CommandLine, Copy, Healthcheck, Heredoc, Onbuild, Pair, Stage, StepKind, Transfer, Trigger, Word,
 };
@@ -119,7 +121,7 @@ pub(crate) fn from(source: &Source<'_>) -> Result<Stage> {
     }
     let flags = Flags::read(source, &[("platform", Takes::Value)])?;
     Ok(Stage {
-        doc: lower.as_deref().and_then(|name| doc(source, name)),
+        doc: lower.as_deref().and_then(|name| Docs::new(source).find(name)),
         name: lower.map(Into::into),
         name_span: name.map(|name| source.span(name.range.clone())),
         base: source.word(base),
@@ -134,13 +136,30 @@ fn is_stage_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-/// The description of a name: what follows it in the first comment above that begins with it.
-fn doc(source: &Source<'_>, name: &str) -> Option<Box<str>> {
-    if name.is_empty() {
-        return None;
+/// Descriptions of names in the comments above an instruction.
+struct Docs<'a> {
+    /// The comments, by their first word.
+    comments: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Docs<'a> {
+    fn new(source: &Source<'a>) -> Self {
+        let mut comments: HashMap<_, Vec<_>> = HashMap::new();
+        for comment in &source.instruction.comments {
+            comments.entry(first_word(comment)).or_default().push(*comment);
+        }
+        Docs { comments }
     }
-    let comments = source.instruction.comments.iter();
-    comments.filter_map(|c| c.strip_prefix(name)?.strip_prefix(' ')).next().map(Into::into)
+
+    /// The description of a name: what follows it in the first comment that begins with it.
+    fn find(&self, name: &str) -> Option<Box<str>> {
+        let comments = self.comments.get(first_word(name)).filter(|_| !name.is_empty())?;
+        comments.iter().find_map(|c| c.strip_prefix(name)?.strip_prefix(' ')).map(Into::into)
+    }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
 }
 
 fn arg(source: &Source<'_>) -> Result<StepKind> {
@@ -148,6 +167,7 @@ fn arg(source: &Source<'_>) -> Result<StepKind> {
     if source.words().is_empty() {
         return Err(needs_argument(source, "ARG NAME=default"));
     }
+    let docs = Docs::new(source);
     let mut args = Vec::with_capacity(source.words().len());
     for word in source.words() {
         let (name, default) = match word.text.find('=') {
@@ -157,7 +177,7 @@ fn arg(source: &Source<'_>) -> Result<StepKind> {
             Some(equals) => (0..equals, Some(equals + 1..word.text.len())),
             None => (0..word.text.len(), None),
         };
-        let doc = doc(source, &word.text[name.clone()]);
+        let doc = docs.find(&word.text[name.clone()]);
         let default = default.map(|range| source.part(word, range));
         args.push(ArgDecl { name: source.part(word, name), default, doc });
     }
@@ -182,6 +202,10 @@ fn pairs(source: &Source<'_>) -> Result<Vec<Pair>> {
     Ok(pairs.iter().map(pair).collect())
 }
 
+/// How many bytes an instruction may copy from heredocs beyond the length of the file. Only one that names a heredoc again and
+/// again comes to more than that length.
+const MAX_COPIES: usize = 64 << 20;
+
 /// Sources and destination of COPY and ADD. Its flags come after the first check and before the others.
 fn transfer<'a>(source: &Source<'a>, known: &[(&'static str, Takes)]) -> Result<(Transfer, Flags<'a>)> {
     let [sources @ .., dest] = source.words() else { return Err(no_destination(source)) };
@@ -196,6 +220,9 @@ fn transfer<'a>(source: &Source<'a>, known: &[(&'static str, Takes)]) -> Result<
         return Err(source.error(codes::ARGUMENTS, message, dest.range.clone()));
     }
     let heredocs = source.heredocs();
+    // Of several with one name the last counts.
+    let by_name: HashMap<&str, &Heredoc> = heredocs.iter().map(|h| (&*h.name, h)).collect();
+    let mut size = 0;
     let mut transfer = Transfer {
         sources: Vec::new(),
         files: Vec::new(),
@@ -210,12 +237,21 @@ fn transfer<'a>(source: &Source<'a>, known: &[(&'static str, Takes)]) -> Result<
             transfer.sources.push(source.word(text));
             continue;
         };
-        // Of several with one name the last counts; in a JSON array there is none, and the file is empty.
-        let written = heredocs.iter().rev().find(|h| *h.name == *opening.name);
+        // In a JSON array there are no heredocs, and the file is empty.
+        let written = by_name.get(&*opening.name);
+        let (body, body_span) = match written {
+            Some(heredoc) => (heredoc.body.clone(), heredoc.body_span),
+            None => ("".into(), source.span(text.range.clone())),
+        };
+        size += body.len();
+        if size > source.document.text.len() + MAX_COPIES {
+            let message = format!("heredoc `{}` is copied too many times", opening.name);
+            return Err(source.error(codes::ARGUMENTS, message, text.range.clone()));
+        }
         transfer.files.push(Heredoc {
-            body: written.map_or_else(|| "".into(), |h| h.body.clone()),
-            body_span: written.map_or_else(|| source.span(text.range.clone()), |h| h.body_span),
             name: opening.name.into(),
+            body,
+            body_span,
             expand: opening.expand,
             chomp: opening.chomp,
         });

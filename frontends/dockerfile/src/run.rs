@@ -1,9 +1,11 @@
 //! RUN, with mounts and devices.
 
-use rbc_ast::recipe::{Device, Mount, MountOption, Network, Run, Security, StepKind};
+use rbc_ast::recipe::{Device, Mount, MountOption, Network, Run, Security, StepKind, Word};
 use rbc_grammar::Text;
-use rbc_grammar::values::{Field, FieldError, boolean, fields};
-use rbc_source::{Diagnostic, dockerfile as codes};
+use rbc_grammar::values::boolean;
+use rbc_source::{Code, Diagnostic, dockerfile as codes};
+use rbc_word::csv::{CsvError, fields_with_ranges};
+use rbc_word::unicode::to_lower;
 
 use crate::flags::{Flags, Takes};
 use crate::instructions::command_line;
@@ -47,31 +49,34 @@ fn value<'a>(flag: &'a Text<'_>) -> (&'a str, usize) {
     (&flag.text[start..], start)
 }
 
+/// A field's key, and its value if it has one.
+fn key_value(field: &str) -> (&str, Option<&str>) {
+    field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)))
+}
+
 /// The options of a mount. All but `from` may hold variables, so they are checked when those are known.
 fn mount(source: &Source<'_>, flag: &Text<'_>) -> Result<Mount, Box<Diagnostic>> {
     let (text, start) = value(flag);
-    let at = |field: &Field<'_>| start + field.range.start..start + field.range.end;
     let mut options = Vec::new();
-    for field in fields(text).map_err(|error| no_fields(source, flag, error, codes::MOUNT, "mount"))? {
-        let (key, value) = match field.text.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (&*field.text, None),
-        };
-        let key = rbc_word::unicode::to_lower(key);
+    let fields = fields_with_ranges(text).map_err(|error| no_fields(source, flag, error, codes::MOUNT, "mount"))?;
+    for (field, range) in fields {
+        let at = start + range.start..start + range.end;
+        let (key, value) = key_value(&field);
+        let key = to_lower(key);
         if key == "from" && value.is_some_and(|v| v.find('$').is_some_and(|i| i + 1 < v.len())) {
-            let error = source.error(codes::MOUNT, "`from` cannot hold variables", flag.part(at(&field)));
+            let error = source.error(codes::MOUNT, "`from` cannot hold variables", flag.part(at.clone()));
             let note = "give the image a stage of its own with `FROM $IMAGE AS name`, and write `from=name`";
             return Err(Box::new(error.note(note)));
         }
         let value = value.map(|value| {
             // In a quoted field places are off where quotes are doubled, so the whole field is taken.
-            let range = match field.range.len() == field.text.len() {
-                true => start + field.range.end - value.len()..start + field.range.end,
-                false => at(&field),
+            let range = match range.len() == field.len() {
+                true => at.end - value.len()..at.end,
+                false => at.clone(),
             };
-            rbc_ast::recipe::Word::new(value, source.span(flag.part(range)))
+            Word::new(value, source.span(flag.part(range)))
         });
-        options.push(MountOption { key: key.into(), value, span: source.span(flag.part(at(&field))) });
+        options.push(MountOption { key: key.into(), value, span: source.span(flag.part(at.clone())) });
     }
     Ok(Mount { options, span: source.span(flag.part(start..flag.text.len())) })
 }
@@ -80,16 +85,14 @@ fn mount(source: &Source<'_>, flag: &Text<'_>) -> Result<Mount, Box<Diagnostic>>
 fn device(source: &Source<'_>, flag: &Text<'_>) -> Result<Device, Box<Diagnostic>> {
     let (text, start) = value(flag);
     let mut device = Device { name: "".into(), required: false };
-    for field in fields(text).map_err(|error| no_fields(source, flag, error, codes::FLAG_VALUE, "device"))? {
+    let fields =
+        fields_with_ranges(text).map_err(|error| no_fields(source, flag, error, codes::FLAG_VALUE, "device"))?;
+    for (field, range) in fields {
         let fail = |message: String| {
-            let at = start + field.range.start..start + field.range.end;
-            source.error(codes::FLAG_VALUE, message, flag.part(at))
+            source.error(codes::FLAG_VALUE, message, flag.part(start + range.start..start + range.end))
         };
-        let (key, value) = match field.text.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (&*field.text, None),
-        };
-        match (&*rbc_word::unicode::to_lower(key), value) {
+        let (key, value) = key_value(&field);
+        match (&*to_lower(key), value) {
             ("required", None) => device.required = true,
             ("required", Some(value)) => {
                 device.required =
@@ -97,9 +100,9 @@ fn device(source: &Source<'_>, flag: &Text<'_>) -> Result<Device, Box<Diagnostic
             }
             ("name", Some(value)) if device.name.is_empty() => device.name = value.into(),
             ("name", Some(_)) => return Err(fail(format!("the device has a name already: `{}`", device.name))),
-            _ if device.name.is_empty() => device.name = (*field.text).into(),
+            _ if device.name.is_empty() => device.name = (*field).into(),
             (_, None) => {
-                return Err(fail(format!("`{}` is not a `key=value` pair, and the device has a name", field.text)));
+                return Err(fail(format!("`{}` is not a `key=value` pair, and the device has a name", field)));
             }
             (key, Some(_)) => {
                 let error = fail(format!("a device has no option `{key}`"));
@@ -113,14 +116,14 @@ fn device(source: &Source<'_>, flag: &Text<'_>) -> Result<Device, Box<Diagnostic
 fn no_fields(
     source: &Source<'_>,
     flag: &Text<'_>,
-    error: FieldError,
-    code: &'static rbc_source::Code,
+    error: CsvError,
+    code: &'static Code,
     what: &str,
 ) -> Box<Diagnostic> {
     let (text, start) = value(flag);
     let range = match error {
-        FieldError::Quote(at) => start + at..start + text.len(),
-        FieldError::Empty => 0..flag.text.len(),
+        CsvError::BareQuote(at) | CsvError::Quote(at) => start + at..start + text.len(),
+        CsvError::Empty => 0..flag.text.len(),
     };
     source.error(code, format!("the {what} is not a list of options separated by commas: {error}"), flag.part(range))
 }

@@ -45,6 +45,12 @@ const RULES: [&str; 8] = [
 fn failure(case: &Value) -> Option<String> {
     let text = case["dockerfile"].as_str().unwrap();
     let file = SourceFile::new(FileId(0), "Dockerfile", text);
+    let syntax = rbc_grammar::detect_syntax(text).map(|v| (v.text.to_string(), v.first().to_owned()));
+    let recorded =
+        case["syntax"]["cmdline"].as_str().map(|c| (c.into(), case["syntax"]["ref"].as_str().unwrap().into()));
+    if syntax != recorded {
+        return Some(format!("syntax {syntax:?}, not {recorded:?}"));
+    }
     let parsed = match case["opts"]["attrs"]["build-arg:BUILDKIT_DOCKERFILE_CHECK"].as_str() {
         Some(options) => rbc_dockerfile::parse_with(&file, &CheckConfig::parse(options).ok()?),
         None => rbc_dockerfile::parse(&file),
@@ -88,6 +94,28 @@ fn failure(case: &Value) -> Option<String> {
     (!repeated.into_iter().eq(&want)).then(|| format!("warnings {got:?}\n  not {want:?}"))
 }
 
+fn base64(text: &str) -> Vec<u8> {
+    let digit = |b: u8| match b {
+        b'A'..=b'Z' => b - b'A',
+        b'a'..=b'z' => b - b'a' + 26,
+        b'0'..=b'9' => b - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|b| *b != b'=').map(digit).collect();
+    let group = |four: &[u8]| {
+        let bits = four.iter().fold(0, |bits, d| bits << 6 | u32::from(*d)) << (6 * (4 - four.len()));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(group).collect()
+}
+
+/// Text of bytes as the driver has to make it: a replacement character for each byte that is not UTF-8.
+fn decode(bytes: &[u8]) -> String {
+    let chunk = |c: std::str::Utf8Chunk<'_>| format!("{}{}", c.valid(), "\u{FFFD}".repeat(c.invalid().len()));
+    bytes.utf8_chunks().map(chunk).collect()
+}
+
 #[test]
 fn files() {
     let Some(root) = recorded() else { return };
@@ -102,6 +130,12 @@ fn files() {
                 failures.push(format!("{}: {failure}\n{}", case["id"], case["dockerfile"]));
             }
         }
+    }
+    let bytes = std::fs::read_to_string(root.join("dockerfile/unit/non-utf8.jsonl")).unwrap();
+    for line in bytes.lines() {
+        let mut case: Value = serde_json::from_str(line).unwrap();
+        case["dockerfile"] = decode(&base64(case["dockerfileBase64"].as_str().unwrap())).into();
+        failures.extend(failure(&case));
     }
     assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
 }
