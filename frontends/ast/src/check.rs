@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rbc_source::{Code, Diagnostic, dockerfile, lint};
-
-use crate::recipe::Recipe;
+use rbc_source::{Code, lint};
 
 /// A configuration of the checks. The default lets all count that are not experimental.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,20 +75,6 @@ impl CheckConfig {
             }
         }
         Ok(config)
-    }
-
-    /// The configuration that a recipe has in its head.
-    ///
-    /// # Errors
-    /// Its options cannot be read.
-    pub fn of_recipe(recipe: &Recipe) -> Result<Self, Box<Diagnostic>> {
-        let Some(directive) = recipe.directives.iter().find(|d| &*d.name == "check") else {
-            return Ok(Self::default());
-        };
-        // The options end at the first space.
-        let options = directive.value.split(' ').next().unwrap_or_default();
-        Self::parse(options)
-            .map_err(|e| Box::new(Diagnostic::new(dockerfile::CHECK_OPTION, e.to_string()).at(directive.value_span)))
     }
 
     /// The configuration for a step with these comments above it: with what the first comment of the form `check=options`

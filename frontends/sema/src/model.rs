@@ -333,6 +333,13 @@ impl<'a> Scope<'a> {
         known
     }
 
+    /// Reports what is not declared in a word that cannot be expanded.
+    fn report_unknown_before_fault(&mut self, stage: &recipe::Stage, text: &str) {
+        let names = rbc_word::unset_before_fault(text, self.recipe.escape, Default::default(), &self.args);
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        self.report_unknown_args(stage, &names);
+    }
+
     fn report_unknown_args(&mut self, stage: &recipe::Stage, unmatched: &[String]) {
         for name in unmatched {
             let known = self.known_args();
@@ -480,8 +487,9 @@ impl<'a> Model<'a> {
     fn add_stage(&mut self, index: usize, written: &'a recipe::Stage) -> Result<(), Box<Diagnostic>> {
         let span = written.head.span;
         let base = self.scope.expand(&written.base.text, &self.scope.args);
-        if let Ok(expansion) = &base {
-            self.scope.report_unknown_args(written, &expansion.unmatched);
+        match &base {
+            Ok(expansion) => self.scope.report_unknown_args(written, &expansion.unmatched),
+            Err(_) => self.scope.report_unknown_before_fault(written, &written.base.text),
         }
         let base = base.map_err(|e| Box::new(word_error(&written.base.text, &e, span)))?;
         if base.text.is_empty() {
@@ -539,8 +547,10 @@ impl<'a> Model<'a> {
         used_args: &mut BTreeSet<String>,
     ) -> Result<Platform, Box<Diagnostic>> {
         let span = written.head.span;
-        let expanded =
-            self.scope.expand(&word.text, &self.scope.args).map_err(|e| Box::new(word_error(&word.text, &e, span)))?;
+        let expanded = self.scope.expand(&word.text, &self.scope.args).map_err(|e| {
+            self.scope.report_unknown_before_fault(written, &word.text);
+            Box::new(word_error(&word.text, &e, span))
+        })?;
         self.scope.report_unknown_args(written, &expanded.unmatched);
         if expanded.unmatched.is_empty()
             && let [only] = &expanded.matched[..]
@@ -839,5 +849,5 @@ pub fn quote(text: &str) -> String {
 /// What Go's `strconv.IsPrint` says, without tables: spaces other than U+0020, controls and unassigned, private and format
 /// characters are not printed. Rust's own escape rule is of the same making.
 fn is_printable(c: char) -> bool {
-    c == ' ' || !(c.is_control() || c.is_whitespace() || c.escape_debug().len() > 1)
+    matches!(c, ' ' | '\'') || !(c.is_control() || c.is_whitespace() || c.escape_debug().len() > 1)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::pattern::Pattern;
 use crate::template::{Modifier, Op, Use};
-use crate::{Template, WordError, WordErrorKind};
+use crate::{Mode, Template, WordError, WordErrorKind};
 
 /// The variables there are.
 pub trait Env {
@@ -88,6 +88,16 @@ impl<'t> Template<'t> {
         run.all()?;
         Ok(run.words.map(Words::finish).unwrap_or_default())
     }
+}
+
+/// Variables that are not set and are looked up before a word turns out to be at fault, in order. The reference reads and
+/// expands a word at once, so it knows of these.
+pub fn unset_before_fault<'t>(text: &'t str, escape: char, mode: Mode, env: &dyn Env) -> Vec<&'t str> {
+    let (template, _) = Template::parse_as_far(text, escape, mode);
+    let mut run = Run::new(&template, env, Unset::Empty, None);
+    // Whether it faults in expanding too is of no interest.
+    _ = run.all();
+    run.unmatched.order
 }
 
 /// Names in order, each once.

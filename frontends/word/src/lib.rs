@@ -13,7 +13,7 @@ mod template;
 pub mod unicode;
 
 pub use error::{WordError, WordErrorKind};
-pub use expand::{Env, Expansion, NoEnv, Unset};
+pub use expand::{Env, Expansion, NoEnv, Unset, unset_before_fault};
 pub use template::{Mode, Template, Variable};
 
 /// Whether expanding `text` gives `text` itself, whatever the variables are: it has no `$`, quote or escape.
@@ -31,4 +31,17 @@ pub fn expand<'t>(text: &'t str, escape: char, env: &dyn Env) -> Result<Expansio
         return Ok(Expansion::literal(text));
     }
     Template::parse(text, escape, Mode::default())?.expand(env, Unset::Empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_before_a_fault() {
+        let names = |text| unset_before_fault(text, '\\', Mode::default(), &NoEnv);
+        assert_eq!(names("$A ${B} \"${C:-$D}"), ["A", "B", "D", "C"]);
+        assert_eq!(names("${A:x$B} $C"), ["B", "A"]);
+        assert_eq!(names("${A:-$B"), ["B"]);
+    }
 }

@@ -95,8 +95,15 @@ impl<'t> Template<'t> {
     /// # Errors
     /// If a quote or brace is not closed, or a modifier is not known.
     pub fn parse(text: &'t str, escape: char, mode: Mode) -> Result<Self, WordError> {
-        let parser = Parser { text, pos: 0, escape, mode, ops: Vec::new(), uses: Vec::new(), frames: Vec::new() };
-        parser.run()
+        let (template, fault) = Self::parse_as_far(text, escape, mode);
+        fault.map_or(Ok(template), Err)
+    }
+
+    /// Reads a word as far as it is well formed.
+    pub(crate) fn parse_as_far(text: &'t str, escape: char, mode: Mode) -> (Self, Option<WordError>) {
+        let mut parser = Parser { text, pos: 0, escape, mode, ops: Vec::new(), uses: Vec::new(), frames: Vec::new() };
+        let fault = parser.run().err();
+        (Template { text, ops: parser.ops, uses: parser.uses }, fault)
     }
 
     /// The variables that it uses, nested ones too, in order of their `$`.
@@ -140,7 +147,7 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    fn run(mut self) -> Result<Template<'t>, WordError> {
+    fn run(&mut self) -> Result<(), WordError> {
         if self.text.starts_with(BOM) {
             self.pos = BOM.len_utf8();
         }
@@ -153,7 +160,7 @@ impl<'t> Parser<'t> {
             }
         }
         match self.frames.last() {
-            None => Ok(Template { text: self.text, ops: self.ops, uses: self.uses }),
+            None => Ok(()),
             Some(frame) => Err(self.unclosed(frame.kind)),
         }
     }

@@ -1,8 +1,9 @@
 //! Ports of EXPOSE: `[ip:][host:]port[-port][/proto]` (BuildKit's `convert_expose.go`).
 
-/// Ports that one word declares, as `port/proto`.
+/// What one word says. The oddities are known even where it declares no ports.
 pub(crate) struct Ports {
-    pub ports: Vec<String>,
+    /// Ports as `port/proto`, or why there are none.
+    pub ports: Result<Vec<String>, String>,
     /// The protocol is not in lower case.
     pub odd_case: bool,
     /// It has an address or a port of the host, which mean nothing here.
@@ -12,37 +13,40 @@ pub(crate) struct Ports {
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
 /// Reads one word.
-///
-/// # Errors
-/// Why it declares no ports.
-pub(crate) fn ports(word: &str) -> Result<Ports, String> {
+pub(crate) fn ports(word: &str) -> Ports {
     let mut parts: Vec<&str> = word.split(':').collect();
     let container = parts.pop().unwrap_or_default();
     let host = parts.pop().unwrap_or_default();
     let ip = parts.join(":");
-    if container.is_empty() {
-        return Err("it has no port".to_owned());
-    }
     let (port, proto) = container.split_once('/').unwrap_or((container, ""));
-    if port.is_empty() {
-        return Err("it has no port".to_owned());
-    }
     let lower = proto.to_lowercase();
-    let proto_name = match lower.as_str() {
-        "" => "tcp",
-        known if PROTOCOLS.contains(&known) => known,
-        _ => return Err(format!("`{proto}` is no protocol: it is `tcp`, `udp` or `sctp`")),
-    };
-    if !ip.is_empty() {
-        let bare = match ip.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').ok_or_else(|| format!("`{ip}` is no IP address"))?,
-            None => &ip,
-        };
-        // Go keeps a zone only with SplitHostPort, which is not used for its meaning here.
-        if !bare.is_empty() && bare.parse::<std::net::IpAddr>().is_err() {
-            return Err(format!("`{bare}` is no IP address"));
-        }
+    let name = if proto.is_empty() { "tcp" } else { &lower };
+    let none = |why: String| Ports { ports: Err(why), odd_case: false, mapped: false };
+    if port.is_empty() {
+        return none("it has no port".to_owned());
     }
+    if !PROTOCOLS.contains(&name) {
+        return none(format!("`{proto}` is no protocol: it is `tcp`, `udp` or `sctp`"));
+    }
+    Ports {
+        ports: check_ip(&ip).and_then(|()| numbers(port, host)).map(|r| r.map(|p| format!("{p}/{name}")).collect()),
+        odd_case: proto != lower,
+        mapped: !ip.is_empty() || !host.is_empty(),
+    }
+}
+
+fn check_ip(ip: &str) -> Result<(), String> {
+    let bare = match ip.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').ok_or_else(|| format!("`{ip}` is no IP address"))?,
+        None => ip,
+    };
+    if bare.is_empty() || bare.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(());
+    }
+    Err(format!("`{bare}` is no IP address"))
+}
+
+fn numbers(port: &str, host: &str) -> Result<std::ops::RangeInclusive<u16>, String> {
     let (first, last) = range(port)?;
     if !host.is_empty() {
         let (host_first, host_last) = range(host)?;
@@ -50,11 +54,7 @@ pub(crate) fn ports(word: &str) -> Result<Ports, String> {
             return Err(format!("the ranges `{port}` and `{host}` differ in length"));
         }
     }
-    Ok(Ports {
-        ports: (first..=last).map(|p| format!("{p}/{proto_name}")).collect(),
-        odd_case: !proto.is_empty() && proto != lower,
-        mapped: !ip.is_empty() || !host.is_empty(),
-    })
+    Ok(first..=last)
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn all(word: &str) -> Result<Vec<String>, String> {
-        ports(word).map(|p| p.ports)
+        ports(word).ports
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(all("80").unwrap(), ["80/tcp"]);
         assert_eq!(all("80-82/UDP").unwrap(), ["80/udp", "81/udp", "82/udp"]);
         assert_eq!(all("[::1]:8080:80").unwrap(), ["80/tcp"]);
-        assert!(ports("80/UDP").unwrap().odd_case && ports("1:2").unwrap().mapped);
+        assert!(ports("80/UDP").odd_case && ports("1:2").mapped);
         for bad in ["", "a", "80/x", "82-80", "65536", "1.2.3:1:2", "1-2:3-5", "/tcp"] {
             assert!(all(bad).is_err(), "{bad}");
         }

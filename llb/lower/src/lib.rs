@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub file: &'a SourceFile,
     /// The recipe, with what its parser found.
     pub recipe: &'a Parsed<Recipe>,
+    /// How checks are configured, as for the parser.
+    pub checks: &'a CheckConfig,
     /// What the build is told.
     pub options: &'a Options,
     /// The platform to build for; none for the default.
@@ -48,6 +50,8 @@ pub struct Request<'a> {
     pub caps: &'a CapSet,
     /// The text of `.dockerignore` with its name, if there is one.
     pub ignore: Option<(&'a str, &'a str)>,
+    /// Experimental features are allowed, as in the reference's `labs` releases.
+    pub labs: bool,
     /// All stages are looked at, not just those that the target needs.
     pub all_stages: bool,
     /// Checks report nothing: this is a further platform of a build whose first has reported.
@@ -93,6 +97,8 @@ pub struct Product {
     pub scan: Vec<(String, Option<Ref>)>,
     /// What the target takes from outside.
     pub outline: Outline,
+    /// Why the graph cannot be built all the same, found where the reference finds it: when it is sent off.
+    pub unbuildable: Option<Box<Diagnostic>>,
     /// The stages, and the images that steps take files from.
     pub stages: Vec<StageSummary>,
 }
@@ -115,20 +121,17 @@ pub struct StageSummary {
 /// Lowers a recipe for one platform.
 pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
     let recipe = &request.recipe.value;
-    let config = match &request.options.check {
-        Some(config) => Ok(config.clone()),
-        None => CheckConfig::of_recipe(recipe),
-    };
-    let mut checks = match config {
-        Ok(_) if request.quiet => Checks::muted(),
-        Ok(config) => Checks::new(config),
-        Err(error) => return Lowered { outcome: Outcome::Failed(vec![*error]), warnings: Vec::new() },
-    };
-    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        request.recipe.diagnostics.iter().cloned().partition(Diagnostic::is_error);
-    checks.extend(warnings);
+    let mut checks = if request.quiet { Checks::muted() } else { Checks::new(request.checks.clone()) };
+    // The reference stops at the first error, and knows of no warning behind it.
+    let (errors, warnings): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
+        request.recipe.diagnostics.iter().partition(|d| d.is_error());
+    let before = request.recipe.diagnostics.iter().take_while(|d| !d.is_error()).count();
+    checks.extend(warnings.into_iter().take(before).cloned());
     if !errors.is_empty() {
-        return Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(errors) };
+        return Lowered {
+            warnings: checks.found().to_vec(),
+            outcome: Outcome::Failed(errors.into_iter().cloned().collect()),
+        };
     }
     let scope = match Scope::new(recipe, request.options, request.platform, checks) {
         Ok(scope) => scope,

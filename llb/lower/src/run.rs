@@ -42,6 +42,13 @@ impl<'a> Lowering<'a> {
         for (i, mount) in expanded.iter().enumerate() {
             self.mount(id, step, mount, step.sources[i], &mut mounts)?;
         }
+        if !run.devices.is_empty() && !self.labs() && self.builder.caps.supports(caps::EXEC_META_CDI) {
+            return Err(Box::new(
+                Diagnostic::new(codes::LABS, "`--device` is an experimental feature")
+                    .at(step.span)
+                    .note("ask for those with `# syntax=docker/dockerfile:1-labs` in the first line, or with `--labs`"),
+            ));
+        }
         let env = self.shown_env(id, &expanded);
         let shown =
             expand_shown(&shown, self.model.scope.recipe.escape, env.as_ref().unwrap_or(&self.built[id].state.env));

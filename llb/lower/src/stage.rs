@@ -13,7 +13,7 @@ use rbc_sema::near::near;
 use rbc_sema::options::NetworkMode;
 use rbc_sema::{Model, Vars};
 use rbc_source::{Code, Diagnostic, Span, lint, lower as codes};
-use rbc_word::{Expansion, Mode, Template, Unset, WordError};
+use rbc_word::{Mode, Template, Unset};
 
 use crate::builder::{Builder, Local, named, normalize_path, with_command};
 use crate::context::{Loaded, MainContext, Stop, ask};
@@ -151,7 +151,10 @@ impl<'a> Lowering<'a> {
         let warnings = self.model.scope.checks.found().to_vec();
         let outcome = match reachable {
             Some(reachable) => self.finish(&reachable),
-            None if self.errors.is_empty() => Outcome::Need(self.needed),
+            // Checks look at everything; a build that fails anyway need not.
+            None if self.errors.is_empty() || (self.request.all_stages && !self.needed.is_empty()) => {
+                Outcome::Need(self.needed)
+            }
             None => Outcome::Failed(self.errors),
         };
         Lowered { outcome, warnings }
@@ -160,6 +163,11 @@ impl<'a> Lowering<'a> {
     /// Reports what a check found.
     pub fn check(&mut self, code: &'static Code, step: &StepRef<'_>, span: Span, message: String) {
         self.model.scope.checks.report(code, &step.step.head.comments, span, message);
+    }
+
+    /// Experimental features are allowed.
+    pub fn labs(&self) -> bool {
+        self.request.labs
     }
 
     pub fn target_platform(&self) -> &Platform {
@@ -247,6 +255,8 @@ impl<'a> Lowering<'a> {
         let reference = reference.with_default_tag();
         self.built[id].base_name = reference.to_string();
         if !wanted {
+            // The step is counted even so, and once more if a trigger makes the stage needed after all.
+            self.prefix(id, "", None, false);
             self.built[id].platform = Some(platform);
             return Ok(());
         }
@@ -556,32 +566,37 @@ impl<'a> Lowering<'a> {
 
     /// Expands a word with the variables of the stage and reports unknown ones.
     pub fn expand(&mut self, id: StageId, step: &StepRef<'_>, word: &Word) -> Result<String, Box<Diagnostic>> {
-        let expanded = rbc_word::expand(&word.text, self.model.scope.recipe.escape, &self.built[id].state.env);
-        self.expanded(id, step, word, expanded)
+        self.expand_in(id, step, word, self.model.scope.recipe.escape, Mode::default())
     }
 
     /// Expands the content of a file, in which quotes mean nothing.
     pub fn expand_content(&mut self, id: StageId, step: &StepRef<'_>, text: &str) -> Result<String, Box<Diagnostic>> {
         let mode = Mode { skip_quotes: true, ..Mode::default() };
-        let env = &self.built[id].state.env;
-        let expanded = Template::parse(text, '\\', mode).and_then(|t| t.expand(env, Unset::Empty));
-        let word = Word::new(text, step.span);
-        self.expanded(id, step, &word, expanded)
+        self.expand_in(id, step, &Word::new(text, step.span), '\\', mode)
     }
 
-    fn expanded(
+    fn expand_in(
         &mut self,
         id: StageId,
         step: &StepRef<'_>,
         word: &Word,
-        expanded: Result<Expansion<'_>, WordError>,
+        escape: char,
+        mode: Mode,
     ) -> Result<String, Box<Diagnostic>> {
-        match expanded {
+        if rbc_word::is_literal(&word.text, escape) {
+            return Ok(word.text.to_string());
+        }
+        let env = &self.built[id].state.env;
+        match Template::parse(&word.text, escape, mode).and_then(|t| t.expand(env, Unset::Empty)) {
             Ok(expansion) => {
                 self.report_unknown(id, step, &expansion.unmatched);
                 Ok(expansion.text.into_owned())
             }
-            Err(error) => Err(Box::new(word_error(&word.text, &error, word.span))),
+            Err(error) => {
+                let unset = rbc_word::unset_before_fault(&word.text, escape, mode, env);
+                self.report_unknown(id, step, &unset);
+                Err(Box::new(word_error(&word.text, &error, word.span)))
+            }
         }
     }
 
@@ -758,13 +773,7 @@ impl<'a> Lowering<'a> {
             declared.extend(split.into_iter().map(|text| (text, word.span)));
         }
         for (text, span) in declared {
-            let found = expose::ports(&text).map_err(|why| {
-                Box::new(
-                    Diagnostic::new(codes::PORT, format!("`{text}` declares no port: {why}"))
-                        .at(span)
-                        .note("write `port`, `port/udp` or `first-last`"),
-                )
-            })?;
+            let found = expose::ports(&text);
             if found.odd_case {
                 let message = format!("Defined protocol '{text}' in EXPOSE instruction should be lowercase");
                 self.check(lint::EXPOSE_PROTO_CASING, step, step.span, message);
@@ -774,7 +783,13 @@ impl<'a> Lowering<'a> {
                     format!("EXPOSE instruction should not define an IP address or host-port mapping, found '{text}'");
                 self.check(lint::EXPOSE_INVALID_FORMAT, step, step.span, message);
             }
-            ports.extend(found.ports);
+            ports.extend(found.ports.map_err(|why| {
+                Box::new(
+                    Diagnostic::new(codes::PORT, format!("`{text}` declares no port: {why}"))
+                        .at(span)
+                        .note("write `port`, `port/udp` or `first-last`"),
+                )
+            })?);
         }
         self.commit(id, format!("EXPOSE {}", format::list(&ports)), false);
         self.built[id].image.config.exposed_ports.extend(ports);
@@ -926,10 +941,7 @@ impl<'a> Lowering<'a> {
         }
         self.narrow_sources();
         let result = self.built[target].state.out;
-        self.number_progress_groups(result);
-        if let Some(error) = self.empty_run(result) {
-            return Outcome::Failed(vec![error]);
-        }
+        let unbuildable = self.empty_run(result).map(Box::new);
         let outline = Outline::collect(&self.model, target, |id| &self.built[id].capture);
         let mut ignore_cache = self.model.stages[target].no_cache;
         let mut scan = Vec::new();
@@ -972,6 +984,7 @@ impl<'a> Lowering<'a> {
             ignore_cache,
             scan,
             outline,
+            unbuildable,
             stages,
         }))
     }
@@ -1014,28 +1027,6 @@ impl<'a> Lowering<'a> {
             base: stage.base.map_or_else(|| self.built[id].base_name.clone(), name),
             sources: stage.deps.iter().map(|(dep, _)| name(*dep)).filter(|n| n != SCRATCH).collect(),
             needed,
-        }
-    }
-
-    /// Numbers progress groups by their first appearance along the definition: the reference gives them random names.
-    fn number_progress_groups(&mut self, result: Option<Ref>) {
-        let graph = &mut self.builder.graph;
-        let mut met = vec![false; graph.len()];
-        let mut numbers = std::collections::HashMap::new();
-        let mut open: Vec<(rbc_ir::NodeId, bool)> = result.into_iter().map(|r| (r.node, false)).collect();
-        while let Some((id, inputs_done)) = open.pop() {
-            if inputs_done {
-                if let Some(group) = &mut graph.node_mut(id).meta.progress_group {
-                    let next = numbers.len();
-                    let number = *numbers.entry(group.id.clone()).or_insert(next);
-                    group.id = format!("pg{number}");
-                }
-            } else if !std::mem::replace(&mut met[id.index()], true) {
-                open.push((id, true));
-                let first = open.len();
-                graph.node(id).op.each_visit(&mut |r| open.push((r.node, false)));
-                open[first..].reverse();
-            }
         }
     }
 

@@ -30,6 +30,27 @@ pub struct Emitted {
 }
 
 impl Emitted {
+    /// Numbers progress groups by their first appearance: `pg0`, `pg1`, ... The reference gives them random names, and only
+    /// here it is known which of several groups an equal vertex keeps.
+    pub fn number_progress_groups(&mut self) {
+        let mut grouped: HashMap<String, &mut pb::ProgressGroup> = HashMap::new();
+        for entry in &mut self.definition.metadata {
+            if let Some(group) = &mut entry.value.progress_group {
+                grouped.insert(entry.key.clone(), group);
+            }
+        }
+        if grouped.is_empty() {
+            return;
+        }
+        let mut names: HashMap<String, String> = HashMap::new();
+        for op in &self.definition.def {
+            if let Some(group) = grouped.get_mut(&Digest::of(op).to_string()) {
+                let next = names.len();
+                group.id = names.entry(group.id.clone()).or_insert_with(|| format!("pg{next}")).clone();
+            }
+        }
+    }
+
     /// The canonical bytes; none at all if the result is scratch.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.definition.encode_to_vec()

@@ -24,5 +24,6 @@ codes! {
     SIGNAL = "E0221" "signal" Error Input: "there is no such signal";
     EMPTY_RUN = "E0222" "empty-run" Error Input: "a step runs nothing";
     NO_STAGE = "E0223" "nothing-to-build" Error Input: "there is no stage to build";
+    LABS = "E0225" "labs-feature" Error Input: "an experimental feature is used without asking for it";
     VIOLATION = "E0224" "check-violation" Error Input: "checks that are set to be errors found something";
 }
