@@ -281,6 +281,9 @@ fn checks_are_configured() {
     assert_eq!(found("FROM a as B\n"), ["W0101", "W0102"]);
     assert_eq!(found("# check=skip=StageNameCasing\nFROM a as B\n"), ["W0102"]);
     assert_eq!(found("# check=skip=all;error=true\nFROM a as B\n"), [""; 0]);
+    assert_eq!(found("#!x\n# check=skip=all\nFROM a as B\n"), [""; 0]);
+    assert_eq!(found(" # check=skip=all\nFROM a as B\n"), ["W0101", "W0102"]);
+    assert_eq!(found("# check=x\nFROM a\nENV b\n# escape=`\nBOGUS\n"), ["E0117", "E0105", "E0107"]);
     assert_eq!(found("# x\n# check=skip=FromAsCasing\nFROM a as B\n"), ["W0101"]);
     assert_eq!(found("# check=experimental=all\n# c\nARG a b\n# d\nFROM a AS b\n"), ["W0120", "W0120"]);
     assert_eq!(found("# check=experimental=all\n# c\n# a d\nARG a b\n\n# e\n#\nFROM a AS b\n"), [""; 0]);
@@ -353,9 +356,9 @@ fn large_files() {
         format!("FROM x\nHEALTHCHECK --interval={} CMD x", filled("1h\\\n")),
         format!("FROM x\nCMD {}", filled("[\\\n")),
         format!("{}ARG {}", filled("# c\n"), filled("a \\\n")),
-        format!("FROM x\nCOPY {} /\n{}", filled("<<E \\\n"), filled("E\n")),
+        format!("FROM x\nCOPY {} /\n{}", filled("<<E \\\n"), "E\n".repeat(SIZE / 6)),
         format!("FROM x\nCOPY {} /\n{}{}E\n", "<<E ".repeat(2_000), "E\n".repeat(1_999), filled("x\n")),
-        filled("bogus\n"),
+        filled("bogus\n")[..SIZE / 8].to_owned(),
         filled("RUN x\n"),
     ] {
         let parsed = parse(&text);
