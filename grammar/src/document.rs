@@ -201,14 +201,11 @@ impl<'t> Reader<'t> {
             }
         }
         let end = self.document.text.len();
-        if empty {
-            self.fault(FaultKind::NoInstruction, last);
-        }
         if let Some(range) = self.lines.too_long.take() {
             self.document.items.push(Item::Unread(range.start..end));
-            if !empty {
-                self.fault(FaultKind::LongLine, range);
-            }
+            self.fault(FaultKind::LongLine, range);
+        } else if empty {
+            self.fault(FaultKind::NoInstruction, last);
         }
         self.document
     }

@@ -118,6 +118,18 @@ fn emptiness() {
         assert_eq!(faults(text), [FaultKind::NoInstruction], "{text:?}");
         assert_lossless(&Document::parse(text));
     }
+    let long = "x".repeat(70_000);
+    for (text, faults_there) in [
+        (long.clone(), vec![FaultKind::LongLine]),
+        (format!("FROM a\n{long}\nRUN b"), vec![FaultKind::LongLine]),
+        (
+            format!("RUN <<E\n{long}\nE"),
+            vec![FaultKind::HeredocUnclosed { name: "E".into(), near: None }, FaultKind::LongLine],
+        ),
+    ] {
+        assert_eq!(faults(&text), faults_there);
+        assert_lossless(&Document::parse(&text));
+    }
 }
 
 #[test]
