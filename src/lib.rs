@@ -4,6 +4,7 @@
 //! The phases themselves are pure and live in the crates below `frontends/` and `llb/`; ARCHITECTURE.md has the map.
 
 pub mod call;
+pub mod cli;
 pub mod compile;
 
 pub use compile::{Compiled, Found, Host, Input, Output, Purpose, compile};

@@ -954,7 +954,9 @@ impl<'a> Lowering<'a> {
                 ignore_cache |= self.model.stages[id].no_cache;
             }
         }
-        let stages = (0..self.model.stages.len()).map(|id| self.summary(id, reachable[id])).collect();
+        // A mount without `from` has the empty image as its source, which says nothing.
+        let named = |id: &StageId| !self.model.stages[*id].is_image() || self.built[*id].base_name != SCRATCH;
+        let stages = (0..self.model.stages.len()).filter(named).map(|id| self.summary(id, reachable[id])).collect();
         let built = &mut self.built[target];
         let mut image = std::mem::take(&mut built.image);
         let options = self.builder.options;

@@ -1,0 +1,287 @@
+//! Flags. Each is documented where it is declared; help text, completions and man pages come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A compiler toolchain for container builds.
+#[derive(Debug, Parser)]
+#[command(name = "rbc", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Color of messages.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+    /// Form of messages about the input.
+    #[arg(long, global = true, value_enum, default_value_t = MessageFormat::Text, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+}
+
+/// When to use color.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object with all of them.
+    Json,
+    /// A SARIF 2.1.0 log.
+    Sarif,
+    /// Workflow commands of GitHub.
+    Github,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compile a Dockerfile to an LLB definition.
+    ///
+    /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
+    /// context=. < graph.pb` builds it.
+    Compile(CompileArgs),
+    /// Show an LLB definition, made by any frontend.
+    Inspect(InspectArgs),
+    /// Write what compiling needs of base images to a lock file.
+    Lock(LockArgs),
+    /// Explain a diagnostic by its code or name.
+    Explain {
+        /// Such as `E0101` or `StageNameCasing`; none lists all.
+        code: Option<String>,
+    },
+    /// List the optimizer's passes.
+    Passes,
+    /// Print a shell's completion script.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages to a directory.
+    #[command(hide = true)]
+    Man {
+        /// The directory, which must exist.
+        dir: PathBuf,
+    },
+}
+
+/// Which recipe, and what it is told: shared by all commands that compile.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BuildArgs {
+    /// Directory with the build context, or `-` to read a Dockerfile without a context from standard input.
+    #[arg(default_value = ".", value_name = "PATH|-")]
+    pub path: String,
+    /// The Dockerfile; `-` for standard input [default: PATH/Dockerfile].
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<String>,
+    /// The stage to build.
+    #[arg(long, value_name = "STAGE")]
+    pub target: Option<String>,
+    /// Set a build argument; without a value it comes from the environment.
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    pub build_args: Vec<String>,
+    /// Add a label to the image.
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// Platforms to build for, separated by commas.
+    #[arg(long, value_name = "PLATFORM,...", value_delimiter = ',')]
+    pub platform: Vec<String>,
+    /// Add a context with a name: a directory, `docker-image://REF`, `oci-layout://DIR@DIGEST`, a git repository or an URL.
+    #[arg(long = "build-context", value_name = "NAME=VALUE")]
+    pub build_contexts: Vec<String>,
+    /// Add a line to /etc/hosts of RUN steps.
+    #[arg(long = "add-host", value_name = "HOST=IP")]
+    pub add_hosts: Vec<String>,
+    /// Set a limit of processes of RUN steps.
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    pub ulimits: Vec<String>,
+    /// Size of /dev/shm in RUN steps, such as `64m`.
+    #[arg(long, value_name = "BYTES")]
+    pub shm_size: Option<String>,
+    /// Control group for RUN steps.
+    #[arg(long, value_name = "GROUP")]
+    pub cgroup_parent: Option<String>,
+    /// Host name in RUN steps.
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Network of RUN steps that choose none: `default`, `none` or `host`.
+    #[arg(long, value_name = "MODE")]
+    pub network: Option<String>,
+    /// Do not use the cache.
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Do not use the cache for these stages.
+    #[arg(long, value_name = "STAGE,...", value_delimiter = ',')]
+    pub no_cache_filter: Vec<String>,
+    /// Always ask the registry for base images.
+    #[arg(long)]
+    pub pull: bool,
+    /// Allow experimental features, as the frontend's `labs` releases do.
+    #[arg(long)]
+    pub labs: bool,
+    /// Set any attribute of the Dockerfile frontend.
+    #[arg(long = "opt", value_name = "KEY=VALUE")]
+    pub opts: Vec<String>,
+    /// The lock file [default: rbc.lock beside the Dockerfile].
+    #[arg(long, value_name = "FILE")]
+    pub lock_file: Option<PathBuf>,
+    /// Take base images from the lock file only, and fail if one is not there.
+    #[arg(long)]
+    pub locked: bool,
+    /// Never use the network.
+    #[arg(long)]
+    pub offline: bool,
+    /// Look up no base images: take each for one with an empty config. The result is not what would be built, but shows it.
+    #[arg(long, conflicts_with_all = ["locked", "offline"])]
+    pub no_resolve: bool,
+    /// Look for base images in this OCI layout directory first.
+    #[arg(long = "oci-layout", value_name = "DIR")]
+    pub oci_layouts: Vec<PathBuf>,
+    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
+    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
+    pub registry_config: Option<PathBuf>,
+}
+
+/// `rbc compile`.
+#[derive(Args, Clone, Debug)]
+pub struct CompileArgs {
+    /// What to compile.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Where to write the definition [default: standard output, unless that is a terminal]. For several platforms, each gets
+    /// a file with its name put in: `graph.linux-arm64.pb`.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print a phase's result instead; several are allowed, each may go to a file of its own.
+    #[arg(long, value_name = "KIND[=FILE]", value_parser = Emit::parse, value_delimiter = ',')]
+    pub emit: Vec<Emit>,
+    /// How far to optimize: 0 gives exactly BuildKit's vertices.
+    #[arg(short = 'O', default_value = "0", value_name = "LEVEL", value_parser = ["0", "1"])]
+    pub level: String,
+    /// Answer a question about the build instead.
+    #[arg(long, value_name = "METHOD", value_parser = parse_call)]
+    pub call: Option<Call>,
+    /// Check the build; the same as `--call=check`.
+    #[arg(long, conflicts_with = "call")]
+    pub check: bool,
+}
+
+/// A phase's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emit {
+    /// Which.
+    pub kind: EmitKind,
+    /// Where it goes; none for standard output.
+    pub file: Option<PathBuf>,
+}
+
+impl Emit {
+    fn parse(text: &str) -> Result<Emit, String> {
+        let (kind, file) = text.split_once('=').map_or((text, None), |(k, f)| (k, Some(PathBuf::from(f))));
+        let kinds: Vec<String> = EmitKind::value_variants()
+            .iter()
+            .filter_map(|k| Some(k.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        let kind = EmitKind::from_str(kind, false).map_err(|_| format!("it is one of {}", kinds.join(", ")))?;
+        Ok(Emit { kind, file })
+    }
+}
+
+/// Which phase's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EmitKind {
+    /// Tokens.
+    Tokens,
+    /// The concrete syntax.
+    Cst,
+    /// The shared tree.
+    Ast,
+    /// Names resolved.
+    Model,
+    /// The build graph as text.
+    Ir,
+    /// The definition as text, with digests and source lines.
+    Llb,
+    /// The definition as JSON.
+    Json,
+    /// The definition itself.
+    Pb,
+    /// The config of the image, as JSON.
+    Image,
+    /// The graph for Graphviz.
+    Dot,
+    /// The graph for Mermaid.
+    Mermaid,
+}
+
+/// A question about a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which.
+    pub method: Method,
+    /// As JSON.
+    pub json: bool,
+}
+
+/// Which question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Build.
+    Build,
+    /// What checks find.
+    Check,
+    /// What the target takes.
+    Outline,
+    /// Which targets there are.
+    Targets,
+}
+
+fn parse_call(text: &str) -> Result<Call, String> {
+    let (method, options) = text.split_once(',').unwrap_or((text, ""));
+    let method = match method.strip_prefix("frontend.").unwrap_or(method) {
+        "build" => Method::Build,
+        "check" | "lint" => Method::Check,
+        "outline" => Method::Outline,
+        "targets" => Method::Targets,
+        _ => return Err("it is `build`, `check`, `outline` or `targets`, and `,format=json` may follow".to_owned()),
+    };
+    match options {
+        "" | "format=text" => Ok(Call { method, json: false }),
+        "format=json" => Ok(Call { method, json: true }),
+        _ => Err("behind the method, `format=json` or `format=text` may stand".to_owned()),
+    }
+}
+
+/// `rbc inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// The definition; `-` for standard input.
+    pub file: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rbc lock`.
+#[derive(Args, Clone, Debug)]
+pub struct LockArgs {
+    /// Whose base images.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Ask registries again for images that have an entry.
+    #[arg(long)]
+    pub update: bool,
+}

@@ -1,0 +1,104 @@
+//! The command line: flags to plain options, options to calls of the driver, results to files and terminal.
+
+pub mod args;
+mod compile;
+mod dump;
+
+pub mod host;
+mod inspect;
+mod lock;
+mod messages;
+pub mod project;
+mod tables;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use rbc_source::{Diagnostic, Sources, environment};
+
+use args::{Cli, Command};
+use messages::Messages;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let messages = Messages::new(&cli);
+    let result = match &cli.command {
+        Command::Compile(args) => compile::run(args, &messages),
+        Command::Inspect(args) => inspect::run(args),
+
+        Command::Lock(args) => lock::run(args, &messages),
+        Command::Explain { code } => messages::explain(code.as_deref(), cli.color),
+        Command::Passes => tables::passes(),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "rbc", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man { dir } => man(dir),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            messages.print(&failure.sources, &failure.diagnostics);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Default)]
+pub struct Failure {
+    /// The texts that the findings point into.
+    pub sources: Sources,
+    /// The findings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    fn new(sources: &Sources, diagnostics: Vec<Diagnostic>) -> Self {
+        Failure { sources: sources.clone(), diagnostics }
+    }
+
+    /// The exit status, which says whose fault it was.
+    fn code(&self) -> u8 {
+        rbc_render::exit_code(&self.diagnostics).max(1)
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(found: Diagnostic) -> Self {
+        Failure { sources: Sources::new(), diagnostics: vec![found] }
+    }
+}
+
+/// Writes a result to a file, or to standard output. A file is replaced as a whole or not at all.
+fn write_output(file: Option<&Path>, bytes: &[u8]) -> Result<(), Diagnostic> {
+    let Some(path) = file else {
+        let mut out = std::io::stdout().lock();
+        return match out.write_all(bytes).and_then(|()| out.flush()) {
+            // Who reads may stop when they have seen enough.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(|e| Diagnostic::new(environment::WRITE, format!("standard output: {e}"))),
+        };
+    };
+    let failed =
+        |e: std::io::Error| Diagnostic::new(environment::WRITE, format!("`{}` cannot be written: {e}", path.display()));
+    // What is no regular file (a device, a pipe) cannot be replaced.
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        return std::fs::write(path, bytes).map_err(failed);
+    }
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = std::fs::write(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        _ = std::fs::remove_file(&draft);
+    }
+    written.map_err(failed)
+}
+
+fn man(dir: &Path) -> Result<(), Failure> {
+    clap_mangen::generate_to(Cli::command(), dir)
+        .map_err(|e| Diagnostic::new(environment::WRITE, format!("`{}`: {e}", dir.display())).into())
+}

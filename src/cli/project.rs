@@ -1,0 +1,278 @@
+//! From flags to what the compiler takes: files read, attributes collected.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rbc_context::{Context, classify};
+use rbc_ir::CapSet;
+use rbc_oci::Platform;
+use rbc_sema::options::Surroundings;
+use rbc_source::{Diagnostic, FileId, Sources, environment, lower};
+
+use super::args::BuildArgs;
+use crate::{Input, Purpose};
+
+/// What a command line names, loaded.
+pub struct Project {
+    /// All texts.
+    pub sources: Sources,
+    /// The recipe's.
+    pub file: FileId,
+    /// Attributes for the compiler.
+    pub attrs: BTreeMap<String, String>,
+    /// Name and text of the ignore file.
+    pub ignore: Option<(String, String)>,
+    /// Directories of the client, by the name of their local source.
+    pub locals: BTreeMap<String, PathBuf>,
+    /// Where the recipe lies; the lock file's default place is beside it.
+    pub dir: PathBuf,
+    unique: String,
+    labs: bool,
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::new(environment::READ, format!("`{}` cannot be read: {error}", path.display()))
+}
+
+fn option(message: String) -> Diagnostic {
+    Diagnostic::new(lower::OPTION, message)
+}
+
+fn standard_input() -> Result<Vec<u8>, Diagnostic> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|e| Diagnostic::new(environment::READ, format!("standard input cannot be read: {e}")))?;
+    Ok(bytes)
+}
+
+impl Project {
+    /// Loads what the flags name.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a flag has a value that cannot be.
+    pub fn load(args: &BuildArgs) -> Result<Project, Diagnostic> {
+        let mut project = Project {
+            sources: Sources::new(),
+            file: FileId(0),
+            attrs: BTreeMap::new(),
+            ignore: None,
+            locals: BTreeMap::new(),
+            dir: PathBuf::from("."),
+            unique: String::new(),
+            labs: args.labs,
+        };
+        project.find_recipe(args)?;
+        project.set_flags(args)?;
+        // A release of the reference frontend with experimental features is asked for by its tag.
+        let syntax = rbc_grammar::detect_syntax(project.sources.get(project.file).text());
+        project.labs |= syntax.is_some_and(|s| s.first().ends_with("labs"));
+        Ok(project)
+    }
+
+    fn find_recipe(&mut self, args: &BuildArgs) -> Result<(), Diagnostic> {
+        let remote = match classify(&args.path) {
+            Context::Local => None,
+            Context::Invalid(why) => return Err(Diagnostic::new(lower::CONTEXT, why)),
+            Context::Git(_) | Context::Http => Some(args.path.clone()),
+        };
+        if args.path == "-" || args.file.as_deref() == Some("-") {
+            if args.path == "-" && args.file.is_some() {
+                return Err(option("`-` reads the Dockerfile from standard input, so `--file` has no use".to_owned()));
+            }
+            self.file = self.sources.add_bytes("Dockerfile", standard_input()?);
+        } else {
+            let path = match &args.file {
+                Some(file) => PathBuf::from(file),
+                None if remote.is_some() => {
+                    let message = "the Dockerfile of a remote context cannot be fetched here";
+                    let found = Diagnostic::new(lower::CONTEXT, message);
+                    return Err(found.note("name a local one with `--file`: its context stays the remote one"));
+                }
+                None => default_recipe(Path::new(&args.path)),
+            };
+            let bytes = std::fs::read(&path).map_err(|e| {
+                let found = cannot_read(&path, &e);
+                match (&args.file, e.kind()) {
+                    (None, std::io::ErrorKind::NotFound) => found.note("name another file with `--file`"),
+                    _ => found,
+                }
+            })?;
+            self.dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            if name != "Dockerfile" {
+                self.attrs.insert("filename".to_owned(), name.clone());
+            }
+            self.file = self.sources.add_bytes(path.to_string_lossy(), bytes);
+            self.ignore = read_optional(&self.dir.join(format!("{name}.dockerignore")))?;
+            self.locals.insert("dockerfile".to_owned(), self.dir.clone());
+        }
+        match remote {
+            Some(url) => {
+                self.attrs.insert("context".to_owned(), url);
+                self.attrs.insert("dockerfilekey".to_owned(), "dockerfile".to_owned());
+            }
+            None if args.path != "-" => {
+                let dir = PathBuf::from(&args.path);
+                if !dir.is_dir() {
+                    return Err(Diagnostic::new(environment::READ, format!("there is no directory `{}`", args.path)));
+                }
+                if self.ignore.is_none() {
+                    self.ignore = read_optional(&dir.join(".dockerignore"))?;
+                }
+                self.locals.insert("context".to_owned(), dir);
+            }
+            None => {}
+        }
+        // Local sources of one project are one to a backend, and those of another project are others.
+        let place = self.locals.get("context").unwrap_or(&self.dir);
+        let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.clone());
+        let digest = rbc_wire::Digest::of(place.to_string_lossy().as_bytes()).to_string();
+        self.unique = digest.rsplit(':').next().unwrap_or_default().chars().take(25).collect();
+        Ok(())
+    }
+
+    fn set_flags(&mut self, args: &BuildArgs) -> Result<(), Diagnostic> {
+        let mut set = |key: &str, value: String| {
+            self.attrs.insert(key.to_owned(), value);
+        };
+        for arg in &args.build_args {
+            match arg.split_once('=') {
+                Some((name, value)) => set(&format!("build-arg:{name}"), value.to_owned()),
+                None => {
+                    if let Ok(value) = std::env::var(arg) {
+                        set(&format!("build-arg:{arg}"), value);
+                    }
+                }
+            }
+        }
+        for label in &args.labels {
+            let (name, value) = label.split_once('=').unwrap_or((label, ""));
+            set(&format!("label:{name}"), value.to_owned());
+        }
+        for (key, value) in
+            [("target", &args.target), ("cgroup-parent", &args.cgroup_parent), ("hostname", &args.hostname)]
+        {
+            if let Some(value) = value {
+                set(key, value.clone());
+            }
+        }
+        if !args.platform.is_empty() {
+            set("platform", args.platform.join(","));
+        }
+        if let Some(size) = &args.shm_size {
+            let bytes = rbc_lower::bytes(size)
+                .ok_or_else(|| option(format!("`{size}` is no size; write a number of bytes, or one such as `64m`")))?;
+            set("shm-size", bytes.to_string());
+        }
+        match args.network.as_deref() {
+            None | Some("default" | "") => {}
+            Some(mode) => set("force-network-mode", mode.to_owned()),
+        }
+        if args.no_cache {
+            set("no-cache", String::new());
+        } else if !args.no_cache_filter.is_empty() {
+            set("no-cache", args.no_cache_filter.join(","));
+        }
+        if args.pull {
+            set("image-resolve-mode", "pull".to_owned());
+        }
+        if !args.ulimits.is_empty() {
+            set("ulimit", args.ulimits.join(","));
+        }
+        if !args.add_hosts.is_empty() {
+            let hosts: Result<Vec<String>, Diagnostic> = args.add_hosts.iter().map(|h| add_host(h)).collect();
+            set("add-hosts", hosts?.join(","));
+        }
+        self.add_contexts(args)?;
+        for opt in &args.opts {
+            let (key, value) =
+                opt.split_once('=').ok_or_else(|| option(format!("`--opt {opt}` has no value; write KEY=VALUE")))?;
+            self.attrs.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(())
+    }
+
+    fn add_contexts(&mut self, args: &BuildArgs) -> Result<(), Diagnostic> {
+        for context in &args.build_contexts {
+            let (name, place) = context
+                .split_once('=')
+                .ok_or_else(|| option(format!("`--build-context {context}` has no value; write NAME=VALUE")))?;
+            let value = if Path::new(place).is_dir() {
+                self.locals.insert(name.to_owned(), PathBuf::from(place));
+                format!("local:{name}")
+            } else if place.contains(':') {
+                place.to_owned()
+            } else {
+                return Err(option(format!("the context `{name}` is `{place}`, which is no directory"))
+                    .note("a context is a directory, `docker-image://REF`, `oci-layout://DIR@DIGEST`, a git repository or an URL"));
+            };
+            self.attrs.insert(format!("context:{name}"), value);
+        }
+        Ok(())
+    }
+
+    /// The input of the compiler.
+    pub fn input(&self, purpose: Purpose) -> Input<'_> {
+        let host = host_platform();
+        Input {
+            file: self.sources.get(self.file),
+            attrs: self.attrs.clone(),
+            surroundings: Surroundings {
+                build_platform: host.clone(),
+                host_platform: host,
+                session: None,
+                unique: self.unique.clone(),
+            },
+            caps: CapSet::all(),
+            ignore: self.ignore.clone(),
+            inputs: BTreeMap::new(),
+            labs: self.labs,
+            purpose,
+        }
+    }
+}
+
+/// The recipe of a directory; in lower case if there is no other.
+fn default_recipe(dir: &Path) -> PathBuf {
+    let usual = dir.join("Dockerfile");
+    let lower = dir.join("dockerfile");
+    if !usual.exists() && lower.exists() { lower } else { usual }
+}
+
+fn read_optional(path: &Path) -> Result<Option<(String, String)>, Diagnostic> {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok(Some((name, String::from_utf8_lossy(&bytes).into_owned())))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(cannot_read(path, &e)),
+    }
+}
+
+/// `host=ip` of `host=ip`, `host:ip` or `host:[ip]`.
+fn add_host(text: &str) -> Result<String, Diagnostic> {
+    let (host, ip) = text
+        .split_once('=')
+        .or_else(|| text.split_once(':'))
+        .ok_or_else(|| option(format!("the additional host `{text}` has no address; write `host=address`")))?;
+    let ip = ip.strip_prefix('[').and_then(|i| i.strip_suffix(']')).unwrap_or(ip);
+    Ok(format!("{host}={ip}"))
+}
+
+/// What this program runs on, by Go's names.
+pub fn host_platform() -> Platform {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        other => other,
+    };
+    // Images are Linux ones unless this is Windows; a Mac builds for Linux too.
+    let os = if cfg!(windows) { "windows" } else { "linux" };
+    Platform::new(os, architecture).normalize()
+}

@@ -1,0 +1,127 @@
+//! The command line, as users meet it.
+
+use crate::harness::{Scratch, rbc, root, stderr, stdout};
+
+#[test]
+fn compiles_without_images() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch\nCOPY a /b\n");
+    let graph = dir.path().join("graph.pb");
+    let output = rbc().arg("compile").arg(dir.path()).arg("-o").arg(&graph).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!graph.with_file_name(".graph.pb").exists());
+    let output = rbc().arg("inspect").arg(&graph).output().unwrap();
+    assert!(stdout(&output).contains("local://context"), "{}", stdout(&output));
+}
+
+#[test]
+fn standard_input_and_output_are_pipes() {
+    let dir = Scratch::new();
+    let file = dir.file("d", "FROM scratch\nCOPY <<EOF /hello\nhi\nEOF\n");
+    let input = std::fs::File::open(file).unwrap();
+    let compiled = rbc().args(["compile", "-"]).stdin(input).output().unwrap();
+    assert!(compiled.status.success(), "{}", stderr(&compiled));
+    let graph = dir.file("graph.pb", &compiled.stdout);
+    let output = rbc().args(["inspect", "-", "--json"]).stdin(std::fs::File::open(graph).unwrap()).output().unwrap();
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(json.to_string().contains("mkfile"), "{json}");
+}
+
+#[test]
+fn exit_status_says_whose_fault_it_was() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch\nRUNN x\n");
+    let status = |args: &[&str]| rbc().arg("compile").arg(dir.path()).args(args).output().unwrap();
+    let wrong = status(&["--emit", "llb"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("RUN"), "{}", stderr(&wrong));
+    assert_eq!(status(&["-f", "nowhere"]).status.code(), Some(3));
+    assert_eq!(status(&["--nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_failed_compile_leaves_the_old_output() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch\nEXPOSE x\n");
+    let graph = dir.file("graph.pb", "old");
+    let output = rbc().arg("compile").arg(dir.path()).arg("-o").arg(&graph).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(graph).unwrap(), "old");
+}
+
+#[test]
+fn several_errors_in_one_run() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch AS a\nEXPOSE x\nFROM scratch AS b\nSTOPSIGNAL NO\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n");
+    let output = rbc().arg("compile").arg(dir.path()).args(["--emit", "llb"]).output().unwrap();
+    let text = stderr(&output);
+    assert!(text.contains("E0220") && text.contains("E0221"), "{text}");
+}
+
+#[test]
+fn each_platform_gets_a_file() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n");
+    let graph = dir.path().join("graph.pb");
+    let run = |args: &[&str]| rbc().arg("compile").arg(dir.path()).args(args).output().unwrap();
+    let output = run(&["--platform", "linux/amd64,linux/arm64", "-o", graph.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(dir.path().join("graph.linux-amd64.pb").exists() && dir.path().join("graph.linux-arm64.pb").exists());
+    assert_eq!(run(&["--platform", "linux/amd64,linux/arm64"]).status.code(), Some(1));
+}
+
+#[test]
+fn questions_are_answered_in_both_forms() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "# V the version\nARG V=1\nFROM scratch as Base\nARG V\nRUN --mount=type=secret,id=s x\n");
+    let call = |method: &str| stdout(&rbc().arg("compile").arg(dir.path()).args(["--call", method]).output().unwrap());
+    assert!(
+        call("check")
+            .contains("WARNING: StageNameCasing - https://docs.docker.com/go/dockerfile/rule/stage-name-casing/")
+    );
+    assert!(
+        call("outline").contains("BUILD ARG   VALUE   DESCRIPTION\nV           1       the version\n"),
+        "{}",
+        call("outline")
+    );
+    assert!(call("targets").contains("base (default)"));
+    let json: serde_json::Value = serde_json::from_str(&call("outline,format=json")).unwrap();
+    assert_eq!(json["secrets"][0]["name"], "s");
+    let json: serde_json::Value = serde_json::from_str(&call("check,format=json")).unwrap();
+    assert_eq!(json["warnings"][0]["ruleName"], "StageNameCasing");
+}
+
+#[test]
+fn offline_never_asks_a_registry() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM alpine\n");
+    for flag in ["--offline", "--locked"] {
+        let output = rbc().arg("compile").arg(dir.path()).args([flag, "--emit", "llb"]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(stderr(&output).contains("rbc lock"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn every_phase_can_be_seen() {
+    let example = root().join("examples/go-service");
+    for kind in ["tokens", "cst", "ast", "model", "ir", "llb", "json", "dot", "mermaid", "image"] {
+        let output = rbc().arg("compile").arg(&example).args(["--no-resolve", "--emit", kind]).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{kind}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_and_completions_come_from_the_same_definitions() {
+    let help = stdout(&rbc().args(["compile", "--help"]).output().unwrap());
+    for flag in ["--build-arg", "--target", "--platform", "--add-host", "--no-cache-filter", "--opt", "--locked"] {
+        assert!(help.contains(flag), "{flag}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&rbc().args(["completion", shell]).output().unwrap());
+        assert!(script.contains("no-cache-filter"), "{shell}");
+    }
+    let dir = Scratch::new();
+    assert!(rbc().arg("man").arg(dir.path()).status().unwrap().success());
+    assert!(dir.path().join("rbc-compile.1").exists());
+}

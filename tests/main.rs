@@ -1,0 +1,8 @@
+//! The one test binary of the project: one link step, a module a topic.
+
+mod architecture;
+mod cli;
+mod conformance;
+mod docs;
+mod harness;
+mod images;
