@@ -78,7 +78,7 @@ impl Page {
 
 /// The border of an example, in a colour that says whether it is wrong or right.
 fn border(info: &str, style: &Style) -> String {
-    let paint = match info.rsplit(',').next() {
+    let paint = match info.split([',', ' ']).nth(1) {
         Some("error") => Paint::Red,
         Some("warning") => Paint::Yellow,
         Some("ok") => Paint::Green,

@@ -42,7 +42,8 @@ fn check(code: &Code, text: &str) -> Result<(), String> {
         return Err("there is no advice behind the first example".to_owned());
     }
     for info in parts.iter().skip(1).step_by(2).filter_map(|block| block.lines().next()) {
-        let (language, mark) = info.split_once(',').unwrap_or((info, ""));
+        let mut words = info.split([',', ' ']); // attributes of the build may follow
+        let (language, mark) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let known = ["", "error", "warning", "ok"].contains(&mark);
         if !known || (language == "dockerfile" && mark.is_empty()) {
             return Err(format!("`{info}` is no mark of a block: write `dockerfile,error`, `,warning` or `,ok`"));
