@@ -33,13 +33,13 @@ pub struct Code {
 
 /// Declares the codes of one area: constants, and their list `ALL`.
 macro_rules! codes {
-    ($($name:ident = $id:literal $kebab:literal $(aka [$($alias:literal),*])? $severity:ident $blame:ident: $summary:literal;)*) => {
+    ($($name:ident = $id:literal $kebab:literal $(($($alias:literal),+))? $severity:ident $blame:ident: $summary:literal;)*) => {
         $(
             #[doc = $summary]
             pub const $name: &crate::Code = &crate::Code {
                 id: $id,
                 name: $kebab,
-                aliases: &[$($($alias),*)?],
+                aliases: &[$($($alias),+)?],
                 summary: $summary,
                 severity: crate::Severity::$severity,
                 blame: crate::Blame::$blame,
@@ -52,12 +52,14 @@ macro_rules! codes {
 pub mod bake;
 pub mod dockerfile;
 pub mod environment;
+pub mod hadolint;
 pub mod hcl;
 pub mod image;
 pub mod ir;
 pub mod lint;
 pub mod lower;
 pub mod mockerfile;
+pub mod practice;
 
 /// Every code, area by area.
 pub const CODES: &[&[&Code]] = &[
@@ -70,6 +72,8 @@ pub const CODES: &[&[&Code]] = &[
     mockerfile::ALL,
     environment::ALL,
     lint::ALL,
+    hadolint::ALL,
+    practice::ALL,
 ];
 
 /// Finds a code by its id, its name or an alias, without regard to ASCII case.

@@ -1,0 +1,530 @@
+//! A Dockerfile as the rules see it: statements in the order of the file, on the concrete tree. So rules work on files that
+//! no build accepts, and every place is exact.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use rbc_grammar::{Args, Command, Document, Instruction, Item, Keyword, PairText, Text, values};
+use rbc_source::{SourceFile, Span};
+
+use crate::config::LintConfig;
+use crate::image::Image;
+use crate::pragma;
+use crate::shell::{self, Script};
+
+/// Statements that belong together: those of the build, or those that ONBUILD puts off to later ones.
+pub(crate) struct Flow<'d> {
+    /// The file.
+    pub file: &'d SourceFile,
+    /// The file, read.
+    pub document: &'d Document<'d>,
+    /// What is configured.
+    pub config: &'d LintConfig,
+    /// The statements.
+    pub statements: Vec<Statement<'d>>,
+}
+
+/// An instruction.
+pub(crate) struct Statement<'d> {
+    /// Its text and place.
+    pub instruction: &'d Instruction<'d>,
+    /// What it is; none if there is no such instruction.
+    pub keyword: Option<Keyword>,
+    /// The stage it is in, from 1; 0 before the first FROM.
+    pub stage: usize,
+    /// Of FROM: what the stage is.
+    pub base: Option<Base<'d>>,
+    file: &'d SourceFile,
+    command: Command<'d>,
+    /// Which of the command's heads it is: 1 for a trigger.
+    head: usize,
+    shell: ShellKind,
+    script: OnceCell<Script<'d>>,
+}
+
+/// FROM.
+#[derive(Clone, Debug)]
+pub(crate) struct Base<'d> {
+    /// The image as written.
+    pub text: Text<'d>,
+    /// Its parts.
+    pub image: Image<'d>,
+    /// The stage's name.
+    pub name: Option<Text<'d>>,
+    /// `--platform`.
+    pub platform: Option<Flag<'d>>,
+}
+
+/// A flag.
+#[derive(Clone, Debug)]
+pub(crate) struct Flag<'d> {
+    /// Its name, without dashes.
+    pub name: Cow<'d, str>,
+    /// What is behind `=`.
+    pub value: Option<Cow<'d, str>>,
+    /// All of it, in the line.
+    pub range: Range<usize>,
+}
+
+/// A mount of RUN, as far as it can be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mount {
+    options: Vec<(String, String)>,
+}
+
+/// Who reads the scripts in RUN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ShellKind {
+    /// A shell whose language we know.
+    Posix,
+    /// Something else; or nobody asked.
+    Other,
+}
+
+/// The statements of a file: those of the build, and those put off by ONBUILD.
+pub(crate) fn read<'d>(file: &'d SourceFile, document: &'d Document<'d>, config: &'d LintConfig) -> [Flow<'d>; 2] {
+    let default = match (config.shell, document.escape) {
+        (false, _) => ShellKind::Other,
+        // Nobody changes the escape character but for Windows, whose default shell is cmd.
+        (true, '`') => ShellKind::Other,
+        (true, _) => ShellKind::Posix,
+    };
+    let mut reader = Reader { file, document, default, shell: default, stages: Vec::new() };
+    let (mut build, mut triggers) = (Vec::new(), Vec::new());
+    for item in &document.items {
+        match item {
+            Item::Comment(range) if config.shell => {
+                if let Some(shell) = pragma::shell(&document.text[range.clone()]) {
+                    reader.shell = shell_kind(shell);
+                }
+            }
+            Item::Instruction(instruction) => {
+                let (statement, trigger) = reader.statement(instruction);
+                build.push(statement);
+                triggers.extend(trigger);
+            }
+            _ => {}
+        }
+    }
+    [build, triggers].map(|statements| Flow { file, document, config, statements })
+}
+
+struct Reader<'d> {
+    file: &'d SourceFile,
+    document: &'d Document<'d>,
+    default: ShellKind,
+    shell: ShellKind,
+    /// The stages that are complete or open, with the shell they have (so far).
+    stages: Vec<(Option<String>, ShellKind)>,
+}
+
+impl<'d> Reader<'d> {
+    fn statement(&mut self, instruction: &'d Instruction<'d>) -> (Statement<'d>, Option<Statement<'d>>) {
+        let line = instruction.line.text();
+        let command = Command::parse(line, self.document.escape);
+        let keyword = command.keyword();
+        let base = (keyword == Some(Keyword::From)).then(|| base(&command)).flatten();
+        match keyword {
+            Some(Keyword::From) => {
+                self.close_stage();
+                let name = base.as_ref().and_then(|b| b.name.as_ref()).map(|n| n.text.to_lowercase());
+                let parent = base.as_ref().map(|b| b.text.text.to_lowercase());
+                let inherited = self.stages.iter().rev().find(|(name, _)| name.is_some() && *name == parent);
+                self.shell = inherited.map_or(self.default, |(_, shell)| *shell);
+                self.stages.push((name, self.shell));
+            }
+            Some(Keyword::Shell) if self.default == ShellKind::Posix || self.document.escape == '`' => {
+                if let Ok(Args::Words { words, .. }) = &command.args {
+                    self.shell = words.first().map_or(self.shell, |word| shell_kind(&word.text));
+                }
+            }
+            _ => {}
+        }
+        let make = |keyword, base, head, command| Statement {
+            instruction,
+            keyword,
+            stage: self.stages.len(),
+            base,
+            file: self.file,
+            command,
+            head,
+            shell: self.shell,
+            script: OnceCell::new(),
+        };
+        let trigger = (keyword == Some(Keyword::Onbuild)).then(|| command.heads.get(1)).flatten();
+        let trigger = trigger.map(|head| make(Keyword::find(&head.keyword.text), None, 1, command.clone()));
+        (make(keyword, base, 0, command), trigger)
+    }
+
+    fn close_stage(&mut self) {
+        if let Some((_, shell)) = self.stages.last_mut() {
+            *shell = self.shell;
+        }
+    }
+}
+
+fn shell_kind(shell: &str) -> ShellKind {
+    if shell::is_foreign(shell) { ShellKind::Other } else { ShellKind::Posix }
+}
+
+fn base<'d>(command: &Command<'d>) -> Option<Base<'d>> {
+    let Ok(Args::Words { words, .. }) = &command.args else { return None };
+    let text = words.first()?.clone();
+    let image = match &text.text {
+        Cow::Borrowed(text) => Image::parse(text),
+        Cow::Owned(_) => return None,
+    };
+    let name = words.get(1).filter(|word| word.text.eq_ignore_ascii_case("as")).and_then(|_| words.get(2)).cloned();
+    let platform = flags(command, 0).find(|flag| flag.name == "platform");
+    Some(Base { text, image, name, platform })
+}
+
+fn flags<'s, 'd>(command: &'s Command<'d>, head: usize) -> impl Iterator<Item = Flag<'d>> + use<'s, 'd> {
+    let flags = command.heads.get(head).map_or(&[][..], |head| &head.flags);
+    flags.iter().map(|text| {
+        let range = text.range.clone();
+        let (name, value) = match &text.text {
+            Cow::Borrowed(text) => split_flag(text, Cow::Borrowed),
+            Cow::Owned(text) => split_flag(text, |part| Cow::Owned(part.to_owned())),
+        };
+        Flag { name, value, range }
+    })
+}
+
+fn split_flag<'a, 'd>(text: &'a str, cow: impl Fn(&'a str) -> Cow<'d, str>) -> (Cow<'d, str>, Option<Cow<'d, str>>) {
+    let text = text.strip_prefix("--").unwrap_or(text);
+    match text.split_once('=') {
+        Some((name, value)) => (cow(name), Some(cow(value))),
+        None => (cow(text), None),
+    }
+}
+
+impl<'d> Flow<'d> {
+    /// Statements of one kind.
+    pub fn of(&self, keyword: Keyword) -> impl Iterator<Item = &Statement<'d>> {
+        self.statements.iter().filter(move |statement| statement.keyword == Some(keyword))
+    }
+
+    /// RUNs whose script could be read, with their scripts.
+    pub fn runs(&self) -> impl Iterator<Item = (&Statement<'d>, &Script<'d>)> {
+        self.of(Keyword::Run).map(|run| (run, run.script())).filter(|(_, script)| script.readable)
+    }
+
+    /// The stages with what opens them, in order.
+    pub fn stages(&self) -> impl Iterator<Item = (&Statement<'d>, &Base<'d>)> {
+        self.of(Keyword::From).filter_map(|from| Some((from, from.base.as_ref()?)))
+    }
+
+    /// Whether a stage's layers are shipped as far as the file tells: it is the last, or others are built on it. Without
+    /// stages, as among triggers, all are.
+    pub fn ships(&self, stage: usize) -> bool {
+        let last = self.last_stage();
+        let Some((_, base)) = self.stages().find(|(from, _)| from.stage == stage) else { return stage == last };
+        let is_base = |name: &str| self.stages().any(|(_, other)| other.image.name.eq_ignore_ascii_case(name));
+        stage == last || base.name.as_ref().is_some_and(|name| is_base(&name.text))
+    }
+
+    /// The number of the last stage; 0 if there is none.
+    pub fn last_stage(&self) -> usize {
+        self.statements.last().map_or(0, |statement| statement.stage)
+    }
+}
+
+impl<'d> Statement<'d> {
+    /// Whether ONBUILD puts it off.
+    pub fn is_trigger(&self) -> bool {
+        self.head > 0
+    }
+
+    /// All of it.
+    pub fn span(&self) -> Span {
+        self.file.span(self.instruction.span.start, self.instruction.span.end)
+    }
+
+    /// Its keyword; of a trigger its own.
+    pub fn keyword_span(&self) -> Span {
+        self.command.heads.get(self.head).map_or_else(|| self.span(), |head| self.place(&head.keyword.range))
+    }
+
+    /// The instruction without heredocs: keyword to end of the last line.
+    pub fn line_span(&self) -> Span {
+        let text = self.instruction.line.text();
+        let start = text.len() - text.trim_start().len();
+        self.place(&(start..text.trim_end().len().max(start)))
+    }
+
+    /// Where a range of its line stands.
+    pub fn place(&self, range: &Range<usize>) -> Span {
+        let range = self.instruction.line.in_file(range.clone());
+        self.file.span(range.start, range.end)
+    }
+
+    /// Where a text of it stands.
+    pub fn at(&self, text: &Text<'_>) -> Span {
+        self.place(&text.range)
+    }
+
+    /// Its words, or none.
+    pub fn words(&self) -> &[Text<'d>] {
+        match &self.command.args {
+            Ok(Args::Words { words, .. }) => words,
+            _ => &[],
+        }
+    }
+
+    /// Its only word, if it takes its line as a whole.
+    pub fn text(&self) -> Option<&Text<'d>> {
+        self.words().first()
+    }
+
+    /// Whether its words are a JSON array.
+    pub fn is_json(&self) -> bool {
+        matches!(&self.command.args, Ok(Args::Words { json: true, .. }))
+    }
+
+    /// Its keys and values, or none.
+    pub fn pairs(&self) -> &[PairText<'d>] {
+        match &self.command.args {
+            Ok(Args::Pairs(pairs)) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// Its flags.
+    pub fn flags(&self) -> impl Iterator<Item = Flag<'d>> {
+        flags(&self.command, self.head)
+    }
+
+    /// The last flag of a name.
+    pub fn flag(&self, name: &str) -> Option<Flag<'d>> {
+        self.flags().filter(|flag| flag.name == name).last()
+    }
+
+    /// The value of `--from`, if it is not empty.
+    pub fn from(&self) -> Option<(Cow<'d, str>, Span)> {
+        let flag = self.flag("from")?;
+        let value = flag.value.filter(|value| !value.is_empty())?;
+        let start = flag.range.end - value.len().min(flag.range.len());
+        Some((value, self.place(&(start..flag.range.end))))
+    }
+
+    /// Of COPY and ADD: the sources (heredocs among them) and the destination.
+    pub fn transfer(&self) -> Option<(&[Text<'d>], &Text<'d>)> {
+        let (dest, sources) = self.words().split_last()?;
+        (!sources.is_empty()).then_some((sources, dest))
+    }
+
+    /// Mounts of RUN.
+    pub fn mounts(&self) -> Vec<Mount> {
+        let mounts = self.flags().filter(|flag| flag.name == "mount");
+        mounts.map(|flag| Mount::parse(flag.value.as_deref().unwrap_or_default())).collect()
+    }
+
+    /// Whether a mount that the image does not keep (a cache or memory) is where `part` occurs in the path.
+    pub fn has_scratch_mount(&self, part: &str) -> bool {
+        self.mounts().iter().any(|mount| {
+            matches!(mount.kind(), "cache" | "tmpfs") && mount.target().is_some_and(|target| target.contains(part))
+        })
+    }
+
+    /// Where its only word begins, in the file.
+    pub fn script_start(&self) -> Option<usize> {
+        self.text().map(|text| self.at(text).start as usize)
+    }
+
+    /// Of RUN and SHELL: what runs.
+    pub fn script(&self) -> &Script<'d> {
+        self.script.get_or_init(|| self.read_script())
+    }
+
+    fn read_script(&self) -> Script<'d> {
+        let line = &self.instruction.line;
+        let mut script = Script::unreadable();
+        if self.is_json() {
+            script.exec = true;
+            for (i, word) in self.words().iter().enumerate() {
+                // A space for the quotes and the comma: the words as a command line.
+                if i > 0 {
+                    script.push_whole(line, word.range.start..word.range.start, " ");
+                }
+                // Between its quotes a word is as written, unless it has escapes.
+                let inner = word.range.start + 1..word.range.end.saturating_sub(1);
+                match line.text().get(inner.clone()) {
+                    Some(written) if *written == *word.text => script.push_line(line, inner),
+                    _ => script.push_whole(line, word.range.clone(), &word.text),
+                }
+            }
+            return script.read();
+        }
+        let Some(text) = self.text().filter(|_| self.shell == ShellKind::Posix) else { return script };
+        let Some(heredoc) = self.instruction.heredocs.first() else {
+            script.push_line(line, text.range.clone());
+            return script.read();
+        };
+        let body = &self.file.text()[heredoc.body.clone()];
+        if text.text.starts_with("<<") && text.text.split_whitespace().count() == 1 {
+            if !names_foreign(body) {
+                script.push_file(heredoc.body.start, body);
+                return script.read();
+            }
+            return script;
+        }
+        // The heredocs stay with the script, as the shell gets them.
+        script.push_line(line, text.range.clone());
+        let rest = self.instruction.line_end();
+        script.push_file(rest.saturating_sub(1), "\n");
+        script.push_file(rest, &self.file.text()[rest..self.instruction.range.end]);
+        script.read()
+    }
+}
+
+/// Whether the first line of a script names a language that is not a shell's.
+fn names_foreign(script: &str) -> bool {
+    let Some(line) = script.trim_start().strip_prefix("#!") else { return false };
+    let mut words = line.lines().next().unwrap_or_default().split_whitespace();
+    let mut program = words.next().unwrap_or_default();
+    if program.ends_with("/env") {
+        program = words.find(|word| !word.starts_with('-')).unwrap_or_default();
+    }
+    !matches!(program.rsplit('/').next().unwrap_or_default(), "sh" | "bash" | "ash" | "dash" | "ksh" | "zsh")
+}
+
+impl Base<'_> {
+    /// The stage's name, or else its image's, in lower case: what later stages may be built on.
+    pub fn stage_name(&self) -> String {
+        self.name.as_ref().map_or(self.image.name, |name| &name.text).to_lowercase()
+    }
+}
+
+impl Mount {
+    /// Reads the value of a flag; what is not well formed has no options.
+    pub fn parse(text: &str) -> Self {
+        let fields = values::fields(text).unwrap_or_default();
+        let option = |field: &values::Field<'_>| match field.text.split_once('=') {
+            Some((key, value)) => (key.to_ascii_lowercase(), value.to_owned()),
+            None => (field.text.to_ascii_lowercase(), String::new()),
+        };
+        Mount { options: fields.iter().map(option).collect() }
+    }
+
+    fn option(&self, keys: &[&str]) -> Option<&str> {
+        self.options.iter().rev().find(|(key, _)| keys.contains(&&**key)).map(|(_, value)| &**value)
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> &str {
+        self.option(&["type"]).unwrap_or("bind")
+    }
+
+    /// Where it is mounted.
+    pub fn target(&self) -> Option<&str> {
+        self.option(&["target", "dst", "destination"])
+    }
+
+    /// The stage or image it shows.
+    pub fn from(&self) -> Option<&str> {
+        self.option(&["from"]).filter(|from| !from.is_empty())
+    }
+
+    /// The options in an order that does not depend on how they are written.
+    pub fn sorted(mut self) -> Vec<(String, String)> {
+        self.options.sort();
+        self.options
+    }
+}
+
+/// A text without the quotes around it.
+pub(crate) fn unquoted(text: &str) -> &str {
+    text.trim_matches(['"', '\''])
+}
+
+/// A text without quotes, and without the backslashes that escape quotes.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(['"', '\'', '\\']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', _) if chars.peek().is_some_and(|next| matches!(next, '"' | '\'')) => out.extend(chars.next()),
+            ('"' | '\'', None) => quote = Some(c),
+            (_, Some(open)) if c == open => quote = None,
+            _ => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The variables that a text uses as `$name` or `${name}`.
+pub(crate) fn variables(text: &str) -> Vec<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut names = Vec::new();
+    for (at, _) in text.match_indices('$') {
+        let behind = &text[at + 1..];
+        let (behind, braced) = behind.strip_prefix('{').map_or((behind, false), |inner| (inner, true));
+        let end = behind.find(|c| !is_name(c)).unwrap_or(behind.len());
+        if end > 0 && !text[..at].ends_with('\\') && (!braced || behind[end..].starts_with('}')) {
+            names.push(&behind[..end]);
+        }
+    }
+    names
+}
+
+/// Whether a path is absolute, on Unix or on Windows.
+pub(crate) fn is_absolute(path: &str) -> bool {
+    let mut chars = path.chars();
+    path.starts_with('/') || (chars.next().is_some_and(char::is_alphabetic) && chars.next() == Some(':'))
+}
+
+/// How names of archives end that ADD unpacks, or that it should be used for.
+pub(crate) const ARCHIVES: [&str; 16] = [
+    ".tar", ".Z", ".bz2", ".gz", ".lz", ".lzma", ".tZ", ".tb2", ".tbz", ".tbz2", ".tgz", ".tlz", ".tpz", ".txz", ".xz",
+    ".zst",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        assert_eq!(plain("a\"b c\"'d \"e'"), "ab cd \"e");
+        assert_eq!(plain("\\\"a\\b"), "\"a\\b");
+        assert_eq!(variables("$a ${b} ${c:-d} \\$e $$f x$"), ["a", "b", "f"]);
+        assert!(
+            is_absolute("/a") && is_absolute("c:/a") && !is_absolute("a") && !is_absolute("") && !is_absolute("a/c:")
+        );
+    }
+
+    #[test]
+    fn shells() {
+        for shell in ["powershell -Command", "C:\\x\\pwsh.exe", "cmd"] {
+            assert_eq!(shell_kind(shell), ShellKind::Other);
+        }
+        assert_eq!(shell_kind("/bin/bash"), ShellKind::Posix);
+        assert!(names_foreign("#!/usr/bin/env -S python3\n") && names_foreign("\n#!/usr/bin/perl"));
+        assert!(!names_foreign("#!/bin/bash -e\n") && !names_foreign("set -e\n#!/usr/bin/perl"));
+    }
+
+    #[test]
+    fn places_in_scripts() {
+        let text =
+            "FROM a\nRUN a \\\n  b\nRUN [\"c\", \"d e\"]\nRUN <<E\nf\n g\nE\nRUN h <<E > i\nj\nE\nONBUILD RUN k\n";
+        let file = SourceFile::new(rbc_source::FileId(0), "Dockerfile", text);
+        let document = Document::parse(file.text());
+        let config = LintConfig::default();
+        let [build, triggers] = read(&file, &document, &config);
+        let mut seen = Vec::new();
+        for (_, script) in build.runs().chain(triggers.runs()) {
+            for command in &script.commands {
+                let span = script.span(file.id(), &command.name_range);
+                assert_eq!(file.slice(span), &*command.name);
+                seen.push(format!("{} {}", command.name, command.args.len()));
+            }
+        }
+        assert_eq!(seen, ["a 1", "c 2", "f 0", "g 0", "h 0", "k 0"]);
+    }
+}
