@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use rbc_grammar::{Args, Command, Document, Instruction, Item, Keyword, PairText, Text, values};
+use rbc_grammar::{Args, Command, Document, Instruction, Item, Keyword, PairText, Text};
 use rbc_source::{SourceFile, Span};
+use rbc_word::csv;
 
 use crate::config::LintConfig;
 use crate::image::Image;
@@ -400,12 +401,11 @@ impl Base<'_> {
 impl Mount {
     /// Reads the value of a flag; what is not well formed has no options.
     pub fn parse(text: &str) -> Self {
-        let fields = values::fields(text).unwrap_or_default();
-        let option = |field: &values::Field<'_>| match field.text.split_once('=') {
+        let option = |field: String| match field.split_once('=') {
             Some((key, value)) => (key.to_ascii_lowercase(), value.to_owned()),
-            None => (field.text.to_ascii_lowercase(), String::new()),
+            None => (field.to_ascii_lowercase(), String::new()),
         };
-        Mount { options: fields.iter().map(option).collect() }
+        Mount { options: csv::fields(text).unwrap_or_default().into_iter().map(option).collect() }
     }
 
     fn option(&self, keys: &[&str]) -> Option<&str> {
