@@ -102,6 +102,10 @@ fn code_pages_show_what_they_are_about() {
     pages.sort();
     for page in pages {
         let id = page.file_stem().unwrap().to_string_lossy().into_owned();
+        // Pages of lint rules are tried by the crate that has them.
+        if id.starts_with("W02") || id.starts_with("W03") {
+            continue;
+        }
         let mut ignore = None;
         for (info, body, line) in blocks(&std::fs::read_to_string(&page).unwrap()) {
             if info == "dockerignore" {
