@@ -129,3 +129,103 @@ fn a_missing_image_is_an_error_at_its_place() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("Dockerfile:2:1"), "{}", stderr(&output));
 }
+
+/// A server that answers one request after the other with the same text.
+fn serve(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::{BufRead as _, BufReader, Write as _};
+            let mut stream = stream.unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+            while request.next().is_some_and(|line| !line.unwrap_or_default().is_empty()) {}
+            _ = stream.write_all(answer);
+        }
+    });
+    address
+}
+
+#[test]
+fn the_time_of_a_download_dates_the_build() {
+    let address = serve(b"HTTP/1.1 200 OK\r\nLast-Modified: Tue, 14 Nov 2023 22:13:21 GMT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let dir = Scratch::new();
+    dir.file(
+        "Dockerfile",
+        format!("FROM scratch AS src\nADD http://{address}/x /x\nFROM scratch\nCOPY --from=src /x /\n"),
+    );
+    let args = ["--build-arg", "SOURCE_DATE_EPOCH=src", "--emit", "image"];
+    let output = rbc().arg("compile").arg(dir.path()).args(args).output().unwrap();
+    assert!(stdout(&output).contains("2023-11-14T22:13:21Z"), "{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
+fn a_remote_context_is_unpacked_if_it_is_an_archive() {
+    let archive = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n\x1f\x8b\x08\x00");
+    let dir = Scratch::new();
+    let file = dir.file("Dockerfile", "FROM scratch\nCOPY a b\n");
+    let compile =
+        |url: &str| rbc().arg("compile").arg(url).arg("-f").arg(&file).args(["--emit", "llb"]).output().unwrap();
+    let output = compile(&format!("http://{archive}/context.tgz"));
+    assert!(stdout(&output).contains("attempt_unpack"), "{}{}", stdout(&output), stderr(&output));
+    let nowhere = compile("http://127.0.0.1:1/context.tgz");
+    assert_eq!(nowhere.status.code(), Some(3));
+    assert!(stderr(&nowhere).contains("E0804"), "{}", stderr(&nowhere));
+}
+
+#[test]
+fn the_time_of_a_commit_dates_the_build() {
+    let dir = Scratch::new();
+    let repository = dir.path().join("r.git");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(dir.path())
+            .args(args)
+            .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+            .envs([
+                ("GIT_AUTHOR_NAME", "a"),
+                ("GIT_AUTHOR_EMAIL", "a@b"),
+                ("GIT_COMMITTER_NAME", "a"),
+                ("GIT_COMMITTER_EMAIL", "a@b"),
+            ])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    git(&["init", "-q", "r.git"]);
+    git(&["-C", "r.git", "commit", "-q", "--allow-empty", "-m", "x"]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // The program itself: `git daemon` would start it as a child that outlives the kill.
+    let programs = Command::new("git").arg("--exec-path").output().unwrap();
+    let mut daemon = Command::new(Path::new(stdout(&programs).trim()).join("git-daemon"))
+        .args(["--export-all", "--listen=127.0.0.1", &format!("--port={port}")])
+        .arg(format!("--base-path={}", dir.path().display()))
+        .arg(&repository)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let file = dir.file("Dockerfile", "FROM scratch\nCOPY a b\n");
+    let output = rbc()
+        .args([
+            "compile",
+            &format!("git://127.0.0.1:{port}/r.git"),
+            "--emit",
+            "image",
+            "--build-arg",
+            "SOURCE_DATE_EPOCH=context",
+            "-f",
+        ])
+        .arg(file)
+        .output()
+        .unwrap();
+    _ = daemon.kill();
+    _ = daemon.wait();
+    assert!(stdout(&output).contains("2023-11-14T22:13:20Z"), "{}{}", stdout(&output), stderr(&output));
+}

@@ -10,10 +10,11 @@ use rbc_registry::{
     RegistryResolver,
 };
 use rbc_sema::options::ResolveMode;
-use rbc_source::{Diagnostic, environment, image, lower};
+use rbc_source::{Diagnostic, environment, image};
 
 use super::args::BuildArgs;
 use super::project::{Project, host_platform};
+use super::remote;
 use crate::{Found, Host};
 
 /// Answers from lock file, layouts and registries, in this order.
@@ -193,14 +194,11 @@ impl Host for World {
 
     fn is_archive(&mut self, url: &str) -> Result<bool, Diagnostic> {
         self.refuse_offline(url)?;
-        let found = Diagnostic::new(lower::CONTEXT, format!("`{url}` cannot be looked at from here"));
-        Err(found.note("download it, and give the directory as context"))
+        remote::is_archive(url)
     }
 
     fn time(&mut self, source: &SourceQuestion) -> Result<Option<i64>, Diagnostic> {
         self.refuse_offline(&source.identifier)?;
-        let found =
-            Diagnostic::new(lower::EPOCH, format!("the time of `{}` cannot be looked up from here", source.identifier));
-        Err(found.note("give SOURCE_DATE_EPOCH as a number of seconds"))
+        remote::time(source)
     }
 }

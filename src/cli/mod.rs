@@ -9,6 +9,7 @@ mod inspect;
 mod lock;
 mod messages;
 pub mod project;
+mod remote;
 mod tables;
 
 use std::io::Write as _;

@@ -4,5 +4,6 @@ codes! {
     READ = "E0801" "cannot-read" Error Environment: "a file cannot be read";
     WRITE = "E0802" "cannot-write" Error Environment: "a file cannot be written";
     OLD_BACKEND = "E0803" "old-backend" Error Environment: "the backend lacks what every build needs";
+    FETCH = "E0804" "cannot-fetch" Error Environment: "a file or repository cannot be fetched";
     INTERNAL = "E0901" "internal" Error Internal: "rbc has a fault";
 }
