@@ -85,9 +85,13 @@ pub(crate) fn parse_template(text: &str, place: Place) -> Expr {
 }
 
 fn broken(whole: Span, place: &Place, at: usize, message: &str) -> Expr {
-    let problem = Diagnostic::new(codes::SYNTAX, reworded(message))
-        .at(place.span(at..at))
-        .note("`$${` and `%%{` write the sequences `${` and `%{` themselves");
+    let problem = match limit_of(message) {
+        Some(limit) => {
+            return Expr::new(whole, ExprKind::Broken(Box::new(Diagnostic::new(codes::LIMIT, limit).at(whole))));
+        }
+        None => Diagnostic::new(codes::SYNTAX, reworded(message)),
+    };
+    let problem = problem.at(place.span(at..at)).note("`$${` and `%%{` write the sequences `${` and `%{` themselves");
     Expr::new(whole, ExprKind::Broken(Box::new(problem)))
 }
 
@@ -354,8 +358,12 @@ fn quoted_end(bytes: &[u8], from: usize, bad_escape: &mut Option<usize>) -> Opti
 
 /// Finds the cause of a syntax error at `at`.
 fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnostic {
-    let scan = scan(text);
     let span = |start: usize, end: usize| file.span(start, end);
+    let char_end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+    if let Some(limit) = limit_of(message) {
+        return Diagnostic::new(codes::LIMIT, limit).at(span(at, char_end));
+    }
+    let scan = scan(text);
     let new = |message: &str| Diagnostic::new(codes::SYNTAX, message);
     let line_of = |offset: usize| file.line_of(offset);
 
@@ -401,10 +409,7 @@ fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnosti
             .labelled(span(start, line_end(text.as_bytes(), start)), "it begins here")
             .note(format!("end it with a line that holds nothing but `{delimiter}`"));
     }
-    explain_brackets(file, text, &scan, at).unwrap_or_else(|| {
-        let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-        new(&reworded(message)).at(span(at, end))
-    })
+    explain_brackets(file, text, &scan, at).unwrap_or_else(|| new(&reworded(message)).at(span(at, char_end)))
 }
 
 fn is_typographic(c: char) -> bool {
@@ -501,6 +506,15 @@ fn explain_brackets(file: &SourceFile, text: &str, scan: &Scan, at: usize) -> Op
     })
 }
 
+/// What limit of the parser was exceeded.
+fn limit_of(message: &str) -> Option<String> {
+    if let Some(limit) = message.strip_prefix("invalid nesting depth; expected ") {
+        return Some(format!("this is nested too deep: {limit} are possible"));
+    }
+    let limit = message.strip_prefix("invalid binary operation; expected ")?;
+    Some(format!("this has too many operators: {limit} are possible"))
+}
+
 /// The parser's words in ours.
 fn reworded(message: &str) -> String {
     if message.contains("redefined attribute") {
@@ -508,12 +522,6 @@ fn reworded(message: &str) -> String {
     }
     if message.contains("redefined object key") {
         return "this key is already set in the same object".into();
-    }
-    if let Some(limit) = message.strip_prefix("invalid nesting depth; expected ") {
-        return format!("this is nested too deep: {limit} are possible");
-    }
-    if let Some(limit) = message.strip_prefix("invalid binary operation; expected ") {
-        return format!("this has too many operators: {limit} are possible");
     }
     if message.starts_with("invalid expression; ") {
         return "a value is expected here".into();

@@ -1,4 +1,5 @@
 //! Expressions as the real buildx evaluated them: `shared/conformance/bake/expr`.
+#![allow(clippy::disallowed_methods)] // reads the recorded cases
 
 use rbc_hcl::ast::{Body, ExprKind, Step};
 use rbc_hcl::{Function, Host, Lookup, Scope, Value, evaluate, parse};
