@@ -571,9 +571,27 @@ pub fn json_strings<S: AsRef<str>>(values: &[S]) -> String {
     out
 }
 
+/// The strings of a JSON array; `None` if the text is anything else.
+pub fn read_json_strings(text: &str) -> Option<Vec<String>> {
+    match serde_json::from_str(text).ok()? {
+        serde_json::Value::Array(values) => {
+            values.into_iter().map(|v| if let serde_json::Value::String(s) = v { Some(s) } else { None }).collect()
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_strings() {
+        let list = vec!["a\"<".to_owned(), String::new()];
+        assert_eq!(read_json_strings(&json_strings(&list)), Some(list));
+        assert_eq!(read_json_strings("[1]"), None);
+        assert_eq!(read_json_strings("\"a\""), None);
+    }
 
     #[test]
     fn fields_keep_their_order_and_omissions() {

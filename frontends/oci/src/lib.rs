@@ -10,7 +10,9 @@ mod matcher;
 mod platform;
 mod reference;
 
-pub use config::{ConfigError, Healthcheck, History, ImageConfig, RunConfig, Time, json_strings, write_json_string};
+pub use config::{
+    ConfigError, Healthcheck, History, ImageConfig, RunConfig, Time, json_strings, read_json_strings, write_json_string,
+};
 pub use digest::{Digest, DigestError};
 pub use matcher::{Matcher, Rank};
 pub use platform::{Platform, PlatformError};

@@ -8,12 +8,16 @@
 //! Nothing here knows bytes or digests; that is `rbc-wire`.
 
 pub mod caps;
+pub mod equiv;
 mod graph;
+mod local;
 mod meta;
 mod op;
 mod pass;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
+pub mod shape;
+mod state;
 pub mod text;
 pub mod tree;
 mod verify;
@@ -27,6 +31,7 @@ pub use op::{
     ROOT_MOUNT, Rm, SecretEnv, SecretMount, SecurityMode, Source, SshMount, Symlink, TmpfsMount, Ulimit, UserOpt,
 };
 pub use pass::{Level, Options, PASSES, Pass, optimize, prune, share};
+pub use state::Known;
 pub use verify::{Broken, verify};
 
 #[cfg(test)]

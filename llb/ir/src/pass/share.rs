@@ -10,9 +10,11 @@ use crate::{Graph, Node, NodeId};
 /// graph see each only once, with everyone who asked for it.
 ///
 /// What the states of texts need stays apart: joined with a vertex that is written in the text, the text would come from
-/// itself.
+/// itself. So does what no result needs, since nobody is to be asked what it wants.
 pub fn share(graph: Graph) -> Graph {
-    let (apart, _) = graph.needed(graph.sources.iter().filter_map(|text| text.state));
+    let (needed, _) = graph.needed(graph.roots.iter().filter_map(|root| root.result));
+    let (mut apart, _) = graph.needed(graph.sources.iter().filter_map(|text| text.state));
+    apart.iter_mut().zip(needed).for_each(|(apart, needed)| *apart |= !needed);
     let hasher = RandomState::new();
     let mut shared = Graph { nodes: Vec::with_capacity(graph.len()), sources: graph.sources, roots: graph.roots };
     let mut node_of: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());

@@ -1,10 +1,13 @@
 //! What must hold for every graph, tried on random ones.
 
+mod equiv;
+
 use rbc_source::{FileId, SourceFile};
 
+use crate::equiv::same;
 use crate::random::{self, Rng};
 use crate::text::{parse, print};
-use crate::{Graph, Meta, Op, Options, optimize, prune, share, verify};
+use crate::{Graph, Known, Level, Meta, Op, Options, PASSES, optimize, prune, share, verify};
 
 fn each(count: u64, mut f: impl FnMut(u64, Graph)) {
     for seed in 0..count {
@@ -63,6 +66,39 @@ fn passes_keep_graphs_well_formed_and_settle() {
         }
         assert!(optimize(graph, Options::default()).is_ok(), "seed {seed}");
     });
+}
+
+#[test]
+fn random_builds_are_well_formed() {
+    for seed in 0..2000 {
+        assert_eq!(verify(&random::build(&mut Rng::new(seed), 12)), Ok(()), "seed {seed}");
+    }
+}
+
+/// What the passes promise, on graphs that have everything and on such as Dockerfiles give.
+#[test]
+fn passes_keep_their_promise() {
+    let known = Known::default();
+    for seed in 0..4000 {
+        let mut rng = Rng::new(seed);
+        let graph = if seed % 2 == 0 { random::graph(&mut rng, 12) } else { random::build(&mut rng, 12) };
+        for pass in PASSES {
+            let after = (pass.run)(graph.clone());
+            if let Err(difference) = same(&graph, &after, pass.preserves, &known) {
+                panic!("seed {seed}, {}: {difference}\n{}\nagainst\n{}", pass.name, print(&graph), print(&after));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_dead_does_not_show() {
+    for seed in 0..1000 {
+        let mut rng = Rng::new(seed);
+        let graph = if seed % 2 == 0 { random::graph(&mut rng, 12) } else { random::build(&mut rng, 12) };
+        let after = prune(graph.clone());
+        assert_eq!(same(&graph, &after, Level::Exact, &Known::default()), Ok(()), "seed {seed}");
+    }
 }
 
 #[test]

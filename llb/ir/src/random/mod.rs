@@ -1,5 +1,7 @@
 //! Random graphs, for tests of what must hold for every graph.
 
+mod build;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,8 @@ use crate::{
     Ref, Rm, Root, SecretEnv, SecretMount, SecurityMode, Source, SourceInfo, SshMount, Symlink, TmpfsMount, Ulimit,
     UserOpt,
 };
+
+pub use build::{IMAGES, NAMES, build};
 
 /// A small generator of random numbers (xorshift64*).
 #[derive(Clone, Debug)]
