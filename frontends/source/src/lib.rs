@@ -10,7 +10,7 @@ mod file;
 mod suggest;
 
 pub use codes::{Blame, CODES, Code, by_name};
-pub use codes::{bake, dockerfile, environment, hadolint, hcl, image, ir, lint, lower, mockerfile, practice};
+pub use codes::{bake, dockerfile, environment, execute, hadolint, hcl, image, ir, lint, lower, mockerfile, practice};
 pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Frame, Label, Parsed, Severity};
 pub use file::{FileId, LineCol, SourceFile, Sources, Span};
 pub use suggest::{closest, edit_distance};

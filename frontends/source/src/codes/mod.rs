@@ -52,6 +52,7 @@ macro_rules! codes {
 pub mod bake;
 pub mod dockerfile;
 pub mod environment;
+pub mod execute;
 pub mod hadolint;
 pub mod hcl;
 pub mod image;
@@ -71,6 +72,7 @@ pub const CODES: &[&[&Code]] = &[
     bake::ALL,
     mockerfile::ALL,
     environment::ALL,
+    execute::ALL,
     lint::ALL,
     hadolint::ALL,
     practice::ALL,

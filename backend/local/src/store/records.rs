@@ -1,0 +1,126 @@
+//! Results: which layers a key gave.
+//!
+//! ```text
+//! rbc-result 1
+//! epoch 3
+//! out 0 4be7... 91aa...
+//! sum 0f3c...
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rbc_source::execute;
+use rbc_wire::Digest;
+
+use super::layers::{Layer, Snapshot};
+use super::{Store, hex};
+use crate::error::{Fail, Result};
+
+const HEAD: &str = "rbc-result 1";
+
+impl Store {
+    /// What a key gave, output by output, if that is known and all of it is here. A record that is damaged is none.
+    pub(crate) fn result(&self, key: &Digest) -> Option<Vec<(u32, Snapshot)>> {
+        let text = fs::read_to_string(self.record_path(key)).ok()?;
+        let (_, outputs) = parse(&text)?;
+        let here = |s: &Snapshot| s.layers().iter().all(|layer| self.layer_path(layer).is_dir());
+        outputs.iter().all(|(_, s)| here(s)).then_some(outputs)
+    }
+
+    /// Notes what a key gave.
+    pub(crate) fn put_result(&self, key: &Digest, outputs: &[(u32, Snapshot)]) -> Result<()> {
+        let mut text = format!("{HEAD}\nepoch {}\n", self.epoch.current());
+        for (output, snapshot) in outputs {
+            text.push_str(&format!("out {output}"));
+            for layer in snapshot.layers() {
+                text.push(' ');
+                text.push_str(layer.id());
+            }
+            text.push('\n');
+        }
+        text.push_str(&format!("sum {}\n", hex(&Digest::of(text.as_bytes()))));
+        let path = self.record_path(key);
+        self.publish(&path, text.as_bytes()).or_fail(execute::STORE, || format!("write {}", path.display()))
+    }
+
+    fn record_path(&self, key: &Digest) -> PathBuf {
+        let name = hex(key);
+        self.root.join("results").join(&name[..2]).join(name)
+    }
+}
+
+/// The epoch of a record, and the outputs.
+fn parse(text: &str) -> Option<(u64, Vec<(u32, Snapshot)>)> {
+    let at = text.rfind("sum ")?;
+    let (body, sum) = text.split_at(at);
+    if sum.strip_prefix("sum ")?.strip_suffix('\n')? != hex(&Digest::of(body.as_bytes())) {
+        return None;
+    }
+    let mut lines = body.lines();
+    if lines.next()? != HEAD {
+        return None;
+    }
+    let epoch = lines.next()?.strip_prefix("epoch ")?.parse().ok()?;
+    let mut outputs = Vec::new();
+    for line in lines {
+        let mut words = line.strip_prefix("out ")?.split(' ');
+        let output = words.next()?.parse().ok()?;
+        let layers: Option<Vec<Layer>> = words.map(Layer::named).collect();
+        outputs.push((output, Snapshot::new(layers?)));
+    }
+    Some((epoch, outputs))
+}
+
+/// Removes the records that were written after an epoch.
+pub(super) fn remove_after(root: &Path, durable: u64) -> io::Result<()> {
+    for folder in fs::read_dir(root.join("results"))? {
+        let Ok(records) = fs::read_dir(folder?.path()) else { continue };
+        for record in records {
+            let path = record?.path();
+            let epoch = fs::read_to_string(&path).ok().and_then(|text| parse(&text)).map(|(epoch, _)| epoch);
+            if epoch.is_none_or(|epoch| epoch > durable) {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn a_damaged_record_is_none() {
+        let folder = Folder::new();
+        let store = Store::open(folder.path()).unwrap();
+        let key = Digest::of(b"key");
+        let layer = store.draft(Snapshot::default()).unwrap().commit("test").unwrap();
+        store.put_result(&key, &[(0, layer.clone()), (2, Snapshot::default())]).unwrap();
+        assert_eq!(store.result(&key), Some(vec![(0, layer.clone()), (2, Snapshot::default())]));
+        let path = store.record_path(&key);
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(store.result(&key), None, "bit of byte {at}");
+            fs::write(&path, &good[..at]).unwrap();
+            assert_eq!(store.result(&key), None, "cut at {at}");
+        }
+        fs::write(&path, &good).unwrap();
+        assert!(store.result(&key).is_some());
+        fs::remove_dir_all(store.layer_path(&layer.layers()[0])).unwrap();
+        assert_eq!(store.result(&key), None, "the layer is gone");
+    }
+
+    #[test]
+    fn a_record_names_no_path() {
+        let body = format!("{HEAD}\nepoch 1\nout 0 ../../etc\n");
+        let text = format!("{body}sum {}\n", hex(&Digest::of(body.as_bytes())));
+        assert!(parse(&text).is_none());
+    }
+}
