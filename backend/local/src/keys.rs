@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 
-use prost::Message;
 use rbc_wire::pb::{self, FileActionKind, OpKind};
 use rbc_wire::{Digest, Emitted};
 
@@ -19,7 +18,7 @@ pub(crate) struct Bytes(HashMap<Digest, pb::Op>);
 impl Bytes {
     pub(crate) fn of(emitted: &Emitted) -> Bytes {
         let vertices = emitted.definition.def.iter();
-        Bytes(vertices.filter_map(|b| Some((Digest::of(b), pb::Op::decode(&b[..]).ok()?))).collect())
+        Bytes(vertices.filter_map(|b| Some((Digest::of(b), pb::Op::from_bytes(b)?))).collect())
     }
 
     /// The inputs of a vertex, as they stand in its bytes: vertex and output.
@@ -78,7 +77,7 @@ fn key(kind: &str, mut op: pb::Op, inputs: &[Digest]) -> Digest {
         }
     }
     let mut bytes = format!("rbc-key 1 {kind}\n").into_bytes();
-    bytes.extend(op.encode_to_vec());
+    bytes.extend(op.to_bytes());
     for input in inputs {
         bytes.extend(input.0);
     }

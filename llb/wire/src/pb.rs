@@ -23,6 +23,18 @@ pub struct Op {
     pub constraints: Option<WorkerConstraints>,
 }
 
+impl Op {
+    /// Its canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// Reads one; `None` if the bytes are none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Op::decode(bytes).ok()
+    }
+}
+
 const OP_INPUTS: u32 = 1;
 const OP_PLATFORM: u32 = 10;
 const OP_CONSTRAINTS: u32 = 11;
