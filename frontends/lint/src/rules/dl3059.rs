@@ -3,8 +3,9 @@
 //! RUNs of several commands are left alone: whoever joined those had a reason not to join more.
 
 use rbc_grammar::Keyword;
-use rbc_source::{Applicability, Diagnostic, Edit, Span, hadolint};
+use rbc_source::{Applicability, Diagnostic, hadolint};
 
+use super::join::join;
 use super::{Rule, RuleScope};
 use crate::sheet::{Flow, Statement};
 
@@ -12,10 +13,10 @@ pub(super) const RULE: Rule = Rule { code: hadolint::DL3059, on: true, scope: Ru
 
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    let mut group: Option<Group<'_, '_>> = None;
+    let mut group: Option<Group> = None;
     let mut before: Option<&Statement<'_>> = None;
     for statement in &flow.statements {
-        let joinable = (statement.keyword == Some(Keyword::Run)).then(|| Group::of(statement)).flatten();
+        let joinable = (statement.keyword == Some(Keyword::Run)).then(|| Group::of(statement));
         match (&group, joinable) {
             (Some(first), Some(this)) if first.flags == this.flags && !first.long && !this.long => {
                 let mut finding = Diagnostic::new(RULE.code, "this RUN could be one with the one before")
@@ -33,41 +34,22 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
 }
 
 /// A RUN that others may be joined to.
-struct Group<'s, 'd> {
+struct Group {
     /// Its flags, and its mounts in an order that does not depend on how they are written.
     flags: Vec<Vec<(String, String)>>,
     /// Whether it has several commands, or nobody knows.
     long: bool,
-    _run: &'s Statement<'d>,
 }
 
-impl<'s, 'd> Group<'s, 'd> {
-    fn of(run: &'s Statement<'d>) -> Option<Self> {
+impl Group {
+    fn of(run: &Statement<'_>) -> Self {
         let script = run.script();
         let other = run.flags().filter(|flag| flag.name != "mount");
         let mut flags: Vec<_> = run.mounts().into_iter().map(|mount| mount.sorted()).collect();
         flags.extend(other.map(|flag| vec![(flag.name.to_string(), flag.value.unwrap_or_default().to_string())]));
         flags.sort();
-        Some(Group { flags, long: !script.readable || script.commands.len() > 1, _run: run })
+        Group { flags, long: !script.readable || script.commands.len() > 1 }
     }
-}
-
-/// Makes one RUN of two, if nothing but white space is between them.
-fn join(flow: &Flow<'_>, before: &Statement<'_>, run: &Statement<'_>) -> Option<Vec<Edit>> {
-    let plain = |run: &Statement<'_>| {
-        !run.is_json()
-            && run.instruction.heredocs.is_empty()
-            && !run.script().text.contains('#')
-            && run.script().readable
-    };
-    let (end, start) = (before.line_span().end as usize, run.script_start()?);
-    let between = flow.file.text().get(end..run.span().start as usize)?;
-    if !plain(before) || !plain(run) || !between.trim().is_empty() || run.flags().next().is_some() {
-        return None;
-    }
-    let span = Span::new(flow.file.id(), end, start);
-    let escape = flow.document.escape;
-    Some(vec![Edit { span, text: format!(" {escape}\n && ") }])
 }
 
 #[cfg(test)]

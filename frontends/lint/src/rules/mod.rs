@@ -1,6 +1,8 @@
 //! The rules. One rule is one file, with its reason in front; its page in `docs/codes` has examples, which are tests.
 
+mod cache_mount_missing;
 mod cleanup;
+mod copy_from_number;
 mod dl1001;
 mod dl3000;
 mod dl3001;
@@ -72,10 +74,22 @@ mod dl4003;
 mod dl4004;
 mod dl4005;
 mod dl4006;
+mod early_copy;
+mod foreign_architecture;
 mod inherit;
+mod join;
 mod labels;
+mod late_removal;
+mod needless_chown;
+mod paths;
+mod piped_installer;
 mod report;
 mod rpm;
+mod secret_in_layer;
+mod stale_package_lists;
+mod unreachable_stage;
+mod unused_argument;
+mod unverified_download;
 
 use rbc_grammar::Keyword;
 use rbc_source::{Code, Diagnostic};
@@ -176,6 +190,18 @@ pub const RULES: &[Rule] = &[
     dl4004::RULE,
     dl4005::RULE,
     dl4006::RULE,
+    unreachable_stage::RULE,
+    secret_in_layer::RULE,
+    early_copy::RULE,
+    late_removal::RULE,
+    needless_chown::RULE,
+    cache_mount_missing::RULE,
+    foreign_architecture::RULE,
+    stale_package_lists::RULE,
+    copy_from_number::RULE,
+    unused_argument::RULE,
+    unverified_download::RULE,
+    piped_installer::RULE,
 ];
 
 /// Instructions of a kind that their stage had already.
