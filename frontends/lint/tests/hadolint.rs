@@ -1,26 +1,14 @@
 //! Agreement with what hadolint found, case by case.
 #![allow(clippy::disallowed_methods)] // reads the recorded cases
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use rbc_grammar::Document;
 use rbc_lint::{Level, LintConfig, check, line_of};
 use rbc_source::{FileId, SourceFile};
 use serde_json::Value;
-
-/// The cases of a file of `conformance/lint`, or none if they are not there.
-fn cases(name: &str) -> Vec<Value> {
-    let folder = std::env::var_os("RBC_CONFORMANCE").map(PathBuf::from).or_else(|| {
-        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        here.ancestors().map(|folder| folder.join("shared/conformance")).find(|folder| folder.is_dir())
-    });
-    let text = folder.and_then(|folder| std::fs::read_to_string(folder.join("lint").join(name)).ok());
-    if text.is_none() {
-        println!("the recorded cases of {name} are not there");
-    }
-    text.unwrap_or_default().lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect()
-}
 
 /// A finding: hadolint's id, line from 1, level.
 type Finding = (String, u64, String);
@@ -96,7 +84,7 @@ impl Tally {
 #[test]
 fn rules() {
     let mut tally = Tally::default();
-    for case in cases("hadolint_rules.jsonl") {
+    for case in recorded::cases("hadolint_rules.jsonl") {
         let text = case["dockerfile"].as_str().unwrap_or_default();
         let config = match &case["config"] {
             Value::Null => LintConfig::default(),
@@ -111,7 +99,7 @@ fn rules() {
 #[test]
 fn corpus() {
     let mut tally = Tally::default();
-    for case in cases("corpus_findings.jsonl") {
+    for case in recorded::cases("corpus_findings.jsonl") {
         if case["hadolint_parse_error"].as_bool() == Some(true) {
             continue;
         }

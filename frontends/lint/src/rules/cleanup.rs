@@ -30,7 +30,7 @@ impl Cleanup {
             .fix("empty it at the end", self.applicability);
         report.runs(flow, |run, script| {
             let Some(filled) = script.commands.iter().position(self.fills) else { return Vec::new() };
-            let emptied = script.commands.iter().position(self.empties);
+            let emptied = script.commands.iter().rposition(self.empties);
             if emptied.is_some_and(|emptied| filled < emptied) || !counts(run) {
                 return Vec::new();
             }

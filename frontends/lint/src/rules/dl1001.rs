@@ -1,7 +1,7 @@
 //! DL1001: a comment `# hadolint ignore=...`, for those who want exceptions to be configured in one place. Off unless asked for.
 
 use rbc_grammar::Item;
-use rbc_source::{Diagnostic, hadolint};
+use rbc_source::{Applicability, Diagnostic, Edit, hadolint};
 
 use super::{Rule, RuleScope};
 use crate::pragma::is_inline_ignore;
@@ -18,7 +18,12 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     ignores
         .map(|range| {
             let end = range.start + flow.document.text[range.clone()].trim_end().len();
-            Diagnostic::new(RULE.code, "rules are ignored by a comment").at(flow.file.span(range.start, end))
+            let remove = Edit { span: flow.file.span(range.start, range.end), text: String::new() };
+            Diagnostic::new(RULE.code, "rules are ignored by a comment").at(flow.file.span(range.start, end)).fix(
+                "remove the comment",
+                vec![remove],
+                Applicability::Unsafe,
+            )
         })
         .collect()
 }

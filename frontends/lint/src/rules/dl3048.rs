@@ -1,7 +1,7 @@
 //! DL3048: keys of labels are lower-case words joined by dots and hyphens, and some prefixes are Docker's.
 
 use rbc_grammar::Keyword;
-use rbc_source::{Diagnostic, hadolint};
+use rbc_source::{Applicability, Diagnostic, Edit, hadolint};
 
 use super::{Rule, RuleScope};
 use crate::sheet::{Flow, plain};
@@ -9,11 +9,24 @@ use crate::sheet::{Flow, plain};
 pub(super) const RULE: Rule = Rule { code: hadolint::DL3048, on: true, scope: RuleScope::Build, check };
 
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
-    let labels = flow.of(Keyword::Label).filter_map(|label| {
-        let (pair, reason) = label.pairs().iter().find_map(|pair| Some((pair, fault(&plain(&pair.key.text))?)))?;
-        Some(Diagnostic::new(RULE.code, format!("a label's key {reason}")).at(label.at(&pair.key)))
-    });
-    labels.collect()
+    let mut findings = Vec::new();
+    for label in flow.of(Keyword::Label) {
+        let keys = label.pairs().iter().map(|pair| &pair.key);
+        let wrong: Vec<_> = keys.filter_map(|key| Some((key, fault(&plain(&key.text))?))).collect();
+        let Some(((key, reason), others)) = wrong.split_first() else { continue };
+        let mut finding = Diagnostic::new(RULE.code, format!("a label's key {reason}")).at(label.at(key));
+        for (key, reason) in others {
+            finding = finding.also(label.at(key), format!("a key {reason}"));
+        }
+        let lower = wrong.iter().map(|(key, _)| (label.at(key), key.text.to_lowercase()));
+        let edits: Option<Vec<Edit>> =
+            lower.map(|(span, text)| fault(&plain(&text)).is_none().then_some(Edit { span, text })).collect();
+        findings.push(match edits {
+            Some(edits) => finding.fix("write it in lower case", edits, Applicability::Unsafe),
+            None => finding,
+        });
+    }
+    findings
 }
 
 /// What is wrong with a key.

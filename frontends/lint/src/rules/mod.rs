@@ -92,7 +92,7 @@ mod unused_argument;
 mod unverified_download;
 
 use rbc_grammar::Keyword;
-use rbc_source::{Code, Diagnostic};
+use rbc_source::{Applicability, Code, Diagnostic, Edit};
 
 use crate::sheet::Flow;
 
@@ -206,15 +206,17 @@ pub const RULES: &[Rule] = &[
 
 /// Instructions of a kind that their stage had already.
 fn again(flow: &Flow<'_>, keyword: Keyword, code: &'static Code, message: &str) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let mut first = None;
-    for statement in flow.of(keyword) {
-        match first {
-            Some((stage, span)) if stage == statement.stage => findings
-                .push(Diagnostic::new(code, message).at(statement.keyword_span()).also(span, "which does not count")),
-            _ => {}
-        }
-        first = Some((statement.stage, statement.keyword_span()));
-    }
-    findings
+    let statements: Vec<_> = flow.of(keyword).collect();
+    let repeated = statements.windows(2).filter(|pair| pair[0].stage == pair[1].stage);
+    repeated
+        .map(|pair| {
+            let (before, span) = (pair[0].keyword_span(), pair[0].instruction.range.clone());
+            let remove = Edit { span: flow.file.span(span.start, span.end), text: String::new() };
+            Diagnostic::new(code, message).at(pair[1].keyword_span()).also(before, "which does not count").fix(
+                "remove the one that does not count",
+                vec![remove],
+                Applicability::Unsafe,
+            )
+        })
+        .collect()
 }

@@ -7,7 +7,7 @@ use super::join::join;
 use super::report::{Fault, Report};
 use super::{Rule, RuleScope};
 use crate::sheet::Flow;
-use crate::shell::Command;
+use crate::shell::{Command, Script};
 
 pub(super) const RULE: Rule = Rule { code: practice::STALE_PACKAGE_LISTS, on: true, scope: RuleScope::Build, check };
 
@@ -17,23 +17,25 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (i, run) in flow.statements.iter().enumerate().filter(|(_, s)| s.keyword == Some(Keyword::Run)) {
         let script = run.script();
-        let uses = script
-            .commands
-            .iter()
-            .any(|c| c.has_arg(&["install", "upgrade", "dist-upgrade", "full-upgrade", "add", "build-dep"]));
         let kept = ["/var/lib/apt", "/var/cache/apk"].iter().any(|place| run.has_scratch_mount(place));
-        if uses || kept {
+        if installs(script) || kept {
             continue;
         }
         let faults = script.commands.iter().filter(|c| fetches(c)).map(|c| Fault::of(c, &["update"])).collect();
         let Some(mut finding) = report.finding(flow, script, faults) else { continue };
-        let next = flow.statements.get(i + 1).filter(|next| next.keyword == Some(Keyword::Run));
+        let next =
+            flow.statements.get(i + 1).filter(|next| next.keyword == Some(Keyword::Run) && installs(next.script()));
         if let Some(edits) = next.and_then(|next| join(flow, run, next)) {
             finding = finding.fix("do it in the next RUN", edits, Applicability::Unsafe);
         }
         findings.push(finding);
     }
     findings
+}
+
+fn installs(script: &Script<'_>) -> bool {
+    const COMMANDS: [&str; 6] = ["install", "upgrade", "dist-upgrade", "full-upgrade", "add", "build-dep"];
+    script.commands.iter().any(|command| command.has_arg(&COMMANDS))
 }
 
 fn fetches(command: &Command) -> bool {
