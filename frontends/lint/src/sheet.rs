@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use rbc_grammar::{Args, Command, Document, Instruction, Item, Keyword, PairText, Text};
@@ -24,6 +25,10 @@ pub(crate) struct Flow<'d> {
     pub config: &'d LintConfig,
     /// The statements.
     pub statements: Vec<Statement<'d>>,
+    /// The stages of each name (in lower case), ascending.
+    names: HashMap<String, Vec<usize>>,
+    /// Names (in lower case) of what stages are built on.
+    bases: HashSet<String>,
 }
 
 /// An instruction.
@@ -91,7 +96,7 @@ pub(crate) fn read<'d>(file: &'d SourceFile, document: &'d Document<'d>, config:
         (true, '`') => ShellKind::Other,
         (true, _) => ShellKind::Posix,
     };
-    let mut reader = Reader { file, document, default, shell: default, stages: Vec::new() };
+    let mut reader = Reader { file, document, default, shell: default, stages: 0, name: None, shells: HashMap::new() };
     let (mut build, mut triggers) = (Vec::new(), Vec::new());
     for item in &document.items {
         match item {
@@ -108,7 +113,17 @@ pub(crate) fn read<'d>(file: &'d SourceFile, document: &'d Document<'d>, config:
             _ => {}
         }
     }
-    [build, triggers].map(|statements| Flow { file, document, config, statements })
+    [build, triggers].map(|statements| {
+        let mut names: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut bases = HashSet::new();
+        for (stage, base) in statements.iter().filter_map(|s| Some((s.stage, s.base.as_ref()?))) {
+            bases.insert(base.image.name.to_lowercase());
+            if let Some(name) = &base.name {
+                names.entry(name.text.to_lowercase()).or_default().push(stage);
+            }
+        }
+        Flow { file, document, config, statements, names, bases }
+    })
 }
 
 struct Reader<'d> {
@@ -116,8 +131,12 @@ struct Reader<'d> {
     document: &'d Document<'d>,
     default: ShellKind,
     shell: ShellKind,
-    /// The stages that are complete or open, with the shell they have (so far).
-    stages: Vec<(Option<String>, ShellKind)>,
+    /// How many stages there are.
+    stages: usize,
+    /// The name of the open one.
+    name: Option<String>,
+    /// The shells of those before it that have a name.
+    shells: HashMap<String, ShellKind>,
 }
 
 impl<'d> Reader<'d> {
@@ -128,12 +147,13 @@ impl<'d> Reader<'d> {
         let base = (keyword == Some(Keyword::From)).then(|| base(&command)).flatten();
         match keyword {
             Some(Keyword::From) => {
-                self.close_stage();
-                let name = base.as_ref().and_then(|b| b.name.as_ref()).map(|n| n.text.to_lowercase());
-                let parent = base.as_ref().map(|b| b.text.text.to_lowercase());
-                let inherited = self.stages.iter().rev().find(|(name, _)| name.is_some() && *name == parent);
-                self.shell = inherited.map_or(self.default, |(_, shell)| *shell);
-                self.stages.push((name, self.shell));
+                if let Some(name) = self.name.take() {
+                    self.shells.insert(name, self.shell);
+                }
+                self.name = base.as_ref().and_then(|b| b.name.as_ref()).map(|n| n.text.to_lowercase());
+                let inherited = base.as_ref().and_then(|b| self.shells.get(&b.text.text.to_lowercase()));
+                self.shell = inherited.copied().unwrap_or(self.default);
+                self.stages += 1;
             }
             Some(Keyword::Shell) if self.default == ShellKind::Posix || self.document.escape == '`' => {
                 if let Ok(Args::Words { words, .. }) = &command.args {
@@ -145,7 +165,7 @@ impl<'d> Reader<'d> {
         let make = |keyword, base, head, command| Statement {
             instruction,
             keyword,
-            stage: self.stages.len(),
+            stage: self.stages,
             base,
             file: self.file,
             command,
@@ -156,12 +176,6 @@ impl<'d> Reader<'d> {
         let trigger = (keyword == Some(Keyword::Onbuild)).then(|| command.heads.get(1)).flatten();
         let trigger = trigger.map(|head| make(Keyword::find(&head.keyword.text), None, 1, command.clone()));
         (make(keyword, base, 0, command), trigger)
-    }
-
-    fn close_stage(&mut self) {
-        if let Some((_, shell)) = self.stages.last_mut() {
-            *shell = self.shell;
-        }
     }
 }
 
@@ -217,13 +231,37 @@ impl<'d> Flow<'d> {
         self.of(Keyword::From).filter_map(|from| Some((from, from.base.as_ref()?)))
     }
 
+    /// The statements of a stage, FROM first.
+    pub fn statements_of(&self, stage: usize) -> &[Statement<'d>] {
+        let start = self.statements.partition_point(|statement| statement.stage < stage);
+        let end = self.statements.partition_point(|statement| statement.stage <= stage);
+        &self.statements[start..end]
+    }
+
+    /// What opens a stage.
+    pub fn stage(&self, stage: usize) -> Option<(&Statement<'d>, &Base<'d>)> {
+        let from = self.statements_of(stage).first()?;
+        Some((from, from.base.as_ref()?))
+    }
+
+    /// The last stage of a name (in any case) among those before `end`.
+    pub fn stage_named(&self, name: &str, end: usize) -> Option<usize> {
+        let stages = self.names.get(&name.to_lowercase())?;
+        let before = stages.partition_point(|stage| *stage < end);
+        before.checked_sub(1).and_then(|last| stages.get(last)).copied()
+    }
+
+    /// The stage that a name or number refers to, among those before `end`.
+    pub fn stage_referred(&self, reference: &str, end: usize) -> Option<usize> {
+        let by_number = || reference.parse::<usize>().ok()?.checked_add(1).filter(|stage| *stage < end);
+        self.stage_named(reference, end).or_else(by_number)
+    }
+
     /// Whether a stage's layers are shipped as far as the file tells: it is the last, or others are built on it. Without
     /// stages, as among triggers, all are.
     pub fn ships(&self, stage: usize) -> bool {
-        let last = self.last_stage();
-        let Some((_, base)) = self.stages().find(|(from, _)| from.stage == stage) else { return stage == last };
-        let is_base = |name: &str| self.stages().any(|(_, other)| other.image.name.eq_ignore_ascii_case(name));
-        stage == last || base.name.as_ref().is_some_and(|name| is_base(&name.text))
+        let name = self.stage(stage).and_then(|(_, base)| base.name.as_ref());
+        stage == self.last_stage() || name.is_some_and(|name| self.bases.contains(&name.text.to_lowercase()))
     }
 
     /// The number of the last stage; 0 if there is none.
@@ -391,13 +429,6 @@ fn names_foreign(script: &str) -> bool {
     !matches!(program.rsplit('/').next().unwrap_or_default(), "sh" | "bash" | "ash" | "dash" | "ksh" | "zsh")
 }
 
-impl Base<'_> {
-    /// The stage's name, or else its image's, in lower case: what later stages may be built on.
-    pub fn stage_name(&self) -> String {
-        self.name.as_ref().map_or(self.image.name, |name| &name.text).to_lowercase()
-    }
-}
-
 impl Mount {
     /// Reads the value of a flag; what is not well formed has no options.
     pub fn parse(text: &str) -> Self {
@@ -458,6 +489,14 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// All variables that a text uses, with whatever operator.
+pub(crate) fn mentioned(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('$').map(|(at, _)| {
+        let behind = text[at + 1..].trim_start_matches('{');
+        &behind[..behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(behind.len())]
+    })
+}
+
 /// The variables that a text uses as `$name` or `${name}`.
 pub(crate) fn variables(text: &str) -> Vec<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -494,6 +533,7 @@ mod tests {
         assert_eq!(plain("a\"b c\"'d \"e'"), "ab cd \"e");
         assert_eq!(plain("\\\"a\\b"), "\"a\\b");
         assert_eq!(variables("$a ${b} ${c:-d} \\$e $$f x$"), ["a", "b", "f"]);
+        assert_eq!(mentioned("$a ${b:-${c}}$").collect::<Vec<_>>(), ["a", "b", "c", ""]);
         assert!(
             is_absolute("/a") && is_absolute("c:/a") && !is_absolute("a") && !is_absolute("") && !is_absolute("a/c:")
         );

@@ -1,7 +1,7 @@
 //! Help for tests.
 
 use rbc_grammar::Document;
-use rbc_source::{Diagnostic, FileId, SourceFile, by_name};
+use rbc_source::{Diagnostic, Edit, FileId, SourceFile, by_name};
 
 use crate::{LintConfig, check};
 
@@ -36,9 +36,14 @@ pub(crate) fn fixed(rule: &str, text: &str) -> String {
     apply(text, &findings(rule, text, &LintConfig::default()))
 }
 
-/// The text when the first fix of every finding is applied.
+/// The text when the first fix of every finding is applied, an edit that several have once.
 pub(crate) fn apply(text: &str, findings: &[Diagnostic]) -> String {
-    let mut edits: Vec<_> = findings.iter().filter_map(|f| f.fixes.first()).flat_map(|fix| &fix.edits).collect();
+    let mut edits: Vec<&Edit> = Vec::new();
+    for fix in findings.iter().filter_map(|finding| finding.fixes.first()) {
+        let is_new = |edit: &&Edit| !edits.iter().any(|other| other == edit);
+        let fresh: Vec<&Edit> = fix.edits.iter().filter(is_new).collect();
+        edits.extend(fresh);
+    }
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut out = text.to_owned();
     for edit in edits.into_iter().rev() {

@@ -13,9 +13,7 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     for copy in flow.of(Keyword::Copy) {
         let Some((from, span)) = copy.from() else { continue };
         let number = from.parse::<usize>().ok().filter(|number| *number + 1 < copy.stage);
-        let Some((stage, base)) = number.and_then(|n| flow.stages().find(|(stage, _)| stage.stage == n + 1)) else {
-            continue;
-        };
+        let Some((stage, base)) = number.and_then(|n| flow.stage(n + 1)) else { continue };
         let (name, mut edits) = match &base.name {
             Some(name) => (name.text.to_string(), Vec::new()),
             None => {
@@ -32,23 +30,12 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
                 .fix(format!("call it `{name}`"), edits, Applicability::Safe),
         );
     }
-    // Two fixes that give one stage its name would give it twice.
-    let mut named: Vec<u32> = Vec::new();
-    for finding in &mut findings {
-        for fix in &mut finding.fixes {
-            let fresh = |edit: &Edit| !edit.span.is_empty() || !named.contains(&edit.span.start);
-            let edits: Vec<Edit> = fix.edits.iter().filter(|edit| fresh(edit)).cloned().collect();
-            named.extend(edits.iter().filter(|edit| edit.span.is_empty()).map(|edit| edit.span.start));
-            fix.edits = edits;
-        }
-    }
     findings
 }
 
 /// A name for a stage that no other has.
 fn free_name(flow: &Flow<'_>, number: &str) -> String {
-    let taken =
-        |name: &str| flow.stages().any(|(_, b)| b.name.as_ref().is_some_and(|n| n.text.eq_ignore_ascii_case(name)));
+    let taken = |name: &str| flow.stage_named(name, usize::MAX).is_some();
     let mut name = format!("stage-{number}");
     while taken(&name) {
         name.push('x');

@@ -12,8 +12,10 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for copy in flow.of(Keyword::Copy) {
         let Some((from, span)) = copy.from() else { continue };
-        let own = flow.stages().find(|(stage, _)| stage.stage == copy.stage);
-        let Some((stage, name)) = own.and_then(|(stage, base)| Some((stage, base.name.as_ref()?))) else { continue };
+        let Some((stage, name)) = flow.stage(copy.stage).and_then(|(stage, base)| Some((stage, base.name.as_ref()?)))
+        else {
+            continue;
+        };
         if name.text.eq_ignore_ascii_case(&from) {
             findings.push(
                 Diagnostic::new(RULE.code, format!("stage `{from}` copies from itself"))

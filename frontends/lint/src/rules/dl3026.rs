@@ -11,7 +11,6 @@ pub(super) const RULE: Rule = Rule { code: hadolint::DL3026, on: true, scope: Ru
 
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let trusted = &flow.config.trusted_registries;
-    let mut names: Vec<String> = Vec::new();
     let mut findings = Vec::new();
     if trusted.is_empty() {
         return findings;
@@ -32,16 +31,13 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
             _ => {}
         }
         for (image, span) in images {
-            let is_stage =
-                names.contains(&image.to_lowercase()) || image.parse::<usize>().is_ok_and(|n| n < statement.stage);
+            let is_stage = flow.stage_referred(&image, statement.stage).is_some();
             if !is_stage && !is_trusted(&Image::parse(&image), trusted) {
                 let message = format!("image `{image}` is of a registry that is not trusted");
                 findings.push(Diagnostic::new(RULE.code, message).at(span));
                 break;
             }
         }
-        let name = statement.base.as_ref().and_then(|base| base.name.as_ref());
-        names.extend(name.map(|name| name.text.to_lowercase()));
     }
     findings
 }

@@ -1,6 +1,6 @@
 //! DL3044: all values of an ENV are expanded before any of them is set.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rbc_grammar::Keyword;
 use rbc_source::{Diagnostic, hadolint};
@@ -18,11 +18,18 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
             Some(Keyword::Arg) => known.extend(statement.words().iter().filter_map(|word| word.text.split('=').next())),
             Some(Keyword::Env) => {
                 let pairs = statement.pairs();
-                let set_here =
-                    |i: usize, name: &str| pairs.iter().enumerate().find(|(j, p)| *j != i && *p.key.text == *name);
+                // Where each name is set first and last.
+                let mut places: HashMap<&str, (usize, usize)> = HashMap::new();
+                for (i, pair) in pairs.iter().enumerate() {
+                    places.entry(&pair.key.text).or_insert((i, i)).1 = i;
+                }
+                let set_here = |i: usize, name: &str| {
+                    let (first, last) = *places.get(name)?;
+                    pairs.get(if first == i { last } else { first }).filter(|_| first != i || last != i)
+                };
                 let found = pairs.iter().enumerate().find_map(|(i, pair)| {
                     let unset = variables(&pair.value.text).into_iter().filter(|name| !known.contains(name));
-                    unset.filter_map(|name| Some((pair, set_here(i, name)?.1))).next()
+                    unset.filter_map(|name| Some((pair, set_here(i, name)?))).next()
                 });
                 if let Some((pair, other)) = found {
                     let name = &other.key.text;

@@ -1,6 +1,6 @@
 //! DL3049: labels of the schema must be there. A stage that a later one copies from needs none.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rbc_grammar::Keyword;
 use rbc_source::{Diagnostic, hadolint};
@@ -25,9 +25,10 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
 
 /// The stages that need a label and do not have it, neither themselves nor from what they are built on.
 fn stages_without(flow: &Flow<'_>, label: &str) -> HashSet<usize> {
-    // Names of stages that have it, and the stages (with their names) that do not.
+    // Names of stages that have it, the stages that do not, and those of them that have a name.
     let mut has: HashSet<String> = HashSet::new();
-    let mut missing: Vec<(usize, Option<String>)> = Vec::new();
+    let mut missing: HashSet<usize> = HashSet::new();
+    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
     let (mut current, mut image): (Option<String>, String) = (None, String::new());
     for statement in &flow.statements {
         match statement.keyword {
@@ -35,25 +36,30 @@ fn stages_without(flow: &Flow<'_>, label: &str) -> HashSet<usize> {
                 let Some(base) = &statement.base else { continue };
                 current = base.name.as_ref().map(|name| name.text.to_lowercase());
                 image = base.image.name.to_lowercase();
-                match has.contains(&image) {
-                    true => has.extend(current.clone()),
-                    false => missing.push((statement.stage, current.clone())),
+                if has.contains(&image) {
+                    has.extend(current.clone());
+                } else {
+                    missing.insert(statement.stage);
+                    by_name.entry(current.clone().unwrap_or_default()).or_default().push(statement.stage);
                 }
             }
             Some(Keyword::Copy) => {
-                if let Some((from, _)) = statement.from() {
-                    missing.retain(|(_, name)| name.as_deref() != Some(&from.to_lowercase()));
+                let from = statement.from().and_then(|(from, _)| by_name.remove(&from.to_lowercase()));
+                for stage in from.into_iter().flatten() {
+                    missing.remove(&stage);
                 }
             }
             Some(Keyword::Label) if statement.pairs().iter().any(|pair| *plain(&pair.key.text) == *label) => {
+                missing.remove(&statement.stage);
                 // A stage that has no name speaks for the one it is built on.
-                let parent = current.is_none().then_some(&image);
-                missing
-                    .retain(|(stage, name)| *stage != statement.stage && (name.is_none() || name.as_ref() != parent));
+                let parent = current.is_none().then(|| by_name.remove(&image)).flatten();
+                for stage in parent.into_iter().flatten() {
+                    missing.remove(&stage);
+                }
                 has.extend(current.clone());
             }
             _ => {}
         }
     }
-    missing.into_iter().map(|(stage, _)| stage).collect()
+    missing
 }

@@ -13,19 +13,19 @@ pub(super) const RULE: Rule = Rule { code: hadolint::DL3057, on: false, scope: R
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut checked: HashSet<usize> =
         flow.of(Keyword::Healthcheck).map(|check| check.stage).filter(|stage| *stage > 0).collect();
-    let stages: Vec<_> =
-        flow.stages().map(|(from, base)| (from.stage, base.stage_name(), base.image.name.to_lowercase())).collect();
+    let parents: Vec<_> = flow
+        .stages()
+        .filter_map(|(from, base)| Some((from.stage, flow.stage_named(base.image.name, from.stage)?)))
+        .collect();
     // A stage built on one with a check has it; one that a stage with a check is built on needs none.
-    for (stage, _, parent) in &stages {
-        let inherits = stages.iter().any(|(other, name, _)| other < stage && name == parent && checked.contains(other));
-        if inherits {
+    for (stage, parent) in &parents {
+        if checked.contains(parent) {
             checked.insert(*stage);
         }
     }
-    for (stage, _, parent) in stages.iter().rev() {
+    for (stage, parent) in parents.iter().rev() {
         if checked.contains(stage) {
-            let below = stages.iter().filter(|(other, name, _)| other < stage && name == parent);
-            checked.extend(below.map(|(other, _, _)| *other));
+            checked.insert(*parent);
         }
     }
     let unchecked = flow.stages().filter(|(from, _)| !checked.contains(&from.stage));

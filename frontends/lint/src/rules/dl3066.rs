@@ -1,5 +1,7 @@
 //! DL3066: whoever runs a container without its /etc/passwd, as Kubernetes does to see whether it is root, needs a number.
 
+use std::collections::HashSet;
+
 use rbc_grammar::Keyword;
 use rbc_source::{Diagnostic, hadolint};
 
@@ -9,7 +11,7 @@ use crate::sheet::{Flow, variables};
 pub(super) const RULE: Rule = Rule { code: hadolint::DL3066, on: true, scope: RuleScope::Build, check };
 
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
-    let mut args: Vec<&str> = Vec::new();
+    let mut args: HashSet<&str> = HashSet::new();
     let mut findings = Vec::new();
     for statement in &flow.statements {
         match statement.keyword {

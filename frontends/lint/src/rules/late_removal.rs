@@ -1,5 +1,7 @@
 //! W0304: a layer hides files of those below and makes nothing smaller.
 
+use std::collections::HashSet;
+
 use rbc_grammar::Keyword;
 use rbc_source::{Applicability, Diagnostic, practice};
 
@@ -19,12 +21,12 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let mut paths = Paths::default();
     // Destinations of COPY and ADD in the stage, and whether anything filled a layer of it.
-    let mut copied: Vec<String> = Vec::new();
+    let mut copied: HashSet<String> = HashSet::new();
     let mut filled = false;
     let mut before: Option<&Statement<'_>> = None;
     for statement in &flow.statements {
         if before.is_none_or(|before| before.stage != statement.stage) {
-            (copied, filled) = (Vec::new(), false);
+            (copied, filled) = (HashSet::new(), false);
         }
         paths.see(statement);
         match statement.keyword {
@@ -65,7 +67,7 @@ fn target(paths: &Paths, sources: &[rbc_grammar::Text<'_>], dest: &rbc_grammar::
     Some(if dest.text.ends_with(['/', '.']) { format!("{}/{name}", path.trim_end_matches('/')) } else { path })
 }
 
-fn is_cleanup(command: &Command, paths: &Paths, copied: &[String]) -> bool {
+fn is_cleanup(command: &Command, paths: &Paths, copied: &HashSet<String>) -> bool {
     match &*command.name {
         "rm" => {
             let mut operands = command.operands(&[]).peekable();

@@ -5,7 +5,7 @@ use rbc_source::{Diagnostic, practice};
 use super::report::{Fault, Report};
 use super::{Rule, RuleScope};
 use crate::sheet::Flow;
-use crate::shell::{Command, Script};
+use crate::shell::Command;
 
 pub(super) const RULE: Rule =
     Rule { code: practice::PIPED_INSTALLER, on: true, scope: RuleScope::BuildAndTriggers, check };
@@ -17,20 +17,21 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let report = Report::new(RULE.code, "a script is run as it is downloaded")
         .note("download it, compare its checksum, and then run it");
     report.runs(flow, |_, script| {
-        let piped = script.pipes.iter().filter_map(|pipe| piped(script, pipe.start));
+        // The commands by where they begin, and by where they end.
+        let (mut starts, mut ends): (Vec<&Command>, Vec<&Command>) = script.commands.iter().map(|c| (c, c)).unzip();
+        starts.sort_by_key(|command| command.range.start);
+        ends.sort_by_key(|command| command.range.end);
+        let piped = script.pipes.iter().filter_map(|pipe| {
+            let before = ends.partition_point(|command| command.range.end <= pipe.start).checked_sub(1)?;
+            let behind = starts.get(starts.partition_point(|command| command.range.start <= pipe.start))?;
+            (LOADERS.contains(&&*ends.get(before)?.name) && runs(behind)).then_some(*behind)
+        });
         let substituted = script.commands.iter().filter(|command| {
             let mut args = command.args.iter();
             runs(command) && args.any(|arg| LOADERS.iter().any(|loader| arg.text.starts_with(&format!("${{{loader} "))))
         });
         piped.chain(substituted).map(|command| Fault::at(command.name_range.clone())).collect()
     })
-}
-
-/// The command behind a pipe, if it runs what the one in front of it loads.
-fn piped<'s>(script: &'s Script<'_>, pipe: usize) -> Option<&'s Command> {
-    let before = script.commands.iter().filter(|c| c.range.end <= pipe).max_by_key(|c| c.range.end)?;
-    let behind = script.commands.iter().filter(|c| c.range.start > pipe).min_by_key(|c| c.range.start)?;
-    (LOADERS.contains(&&*before.name) && runs(behind)).then_some(behind)
 }
 
 fn runs(command: &Command) -> bool {

@@ -1,10 +1,12 @@
 //! W0302: what gets into a layer stays in the image, also if a later layer removes it.
 
+use std::collections::HashSet;
+
 use rbc_grammar::Keyword;
 use rbc_source::{Diagnostic, Span, practice};
 
 use super::{Rule, RuleScope};
-use crate::sheet::{Flow, Statement, unquoted};
+use crate::sheet::{Flow, Mount, Statement, unquoted};
 use crate::shell::{Command, Script};
 
 pub(super) const RULE: Rule =
@@ -65,11 +67,17 @@ fn is_secret(path: &str) -> bool {
 fn in_script(flow: &Flow<'_>, run: &Statement<'_>) -> Option<(String, Span)> {
     let script = run.script();
     let span = |range| script.span(flow.file.id(), range);
+    let mounts = run.mounts();
+    let removals = script.commands.iter().filter(|command| &*command.name == "rm");
+    let secrets = Secrets {
+        targets: mounts.iter().filter(|mount| mount.kind() == "secret").filter_map(Mount::target).collect(),
+        removed: removals.flat_map(|command| &command.args).map(|arg| &*arg.text).collect(),
+    };
     script.commands.iter().find_map(|command| {
         if let Some(url) = command.args.iter().find(|arg| has_credentials(&arg.text)) {
             return Some(("an URL with credentials gets into the image's history".to_owned(), span(&url.range)));
         }
-        let secret = stored_secret(run, script, command)?;
+        let secret = secrets.stored(script, command)?;
         Some((format!("secret `{secret}` is stored in the layer"), span(&command.range)))
     })
 }
@@ -83,24 +91,31 @@ fn has_credentials(text: &str) -> bool {
     matches!(scheme, "http" | "https" | "git+https" | "ftp") && password
 }
 
-/// The secret that a command copies out of its mount, unless the same script removes the copy.
-fn stored_secret(run: &Statement<'_>, script: &Script<'_>, command: &Command) -> Option<String> {
-    let secrets: Vec<String> =
-        run.mounts().iter().filter(|m| m.kind() == "secret").filter_map(|m| Some(m.target()?.to_owned())).collect();
-    let is_secret = |path: &str| path.starts_with("/run/secrets/") || secrets.iter().any(|secret| secret == path);
-    let behind = script.text.get(command.range.end..)?.trim_start();
-    let written = match &*command.name {
-        "cp" | "install" | "mv" => command.operands(&["m", "o", "g"]).last().map(|arg| arg.text.to_string()),
-        "cat" => behind.strip_prefix('>').map(|to| {
-            let to = to.trim_start_matches('>').trim_start();
-            to.split(|c: char| c.is_whitespace() || ";&|".contains(c)).next().unwrap_or_default().to_owned()
-        }),
-        _ => None,
-    }?;
-    let secret = command.operands(&[]).find(|arg| is_secret(&arg.text))?;
-    let removed = script.commands.iter().any(|c| &*c.name == "rm" && c.args.iter().any(|arg| *arg.text == written));
-    let volatile = written.starts_with("/dev/") || written.starts_with("/run/");
-    (!removed && !volatile).then(|| secret.text.to_string())
+/// What a script does with secrets.
+struct Secrets<'s> {
+    /// Where they are mounted.
+    targets: HashSet<&'s str>,
+    /// What the script removes.
+    removed: HashSet<&'s str>,
+}
+
+impl Secrets<'_> {
+    /// The secret that a command copies out of its mount, unless the script removes the copy.
+    fn stored<'c>(&self, script: &Script<'_>, command: &'c Command) -> Option<&'c str> {
+        let behind = script.text.get(command.range.end..)?.trim_start();
+        let written = match &*command.name {
+            "cp" | "install" | "mv" => &*command.operands(&["m", "o", "g"]).last()?.text,
+            "cat" => {
+                let to = behind.strip_prefix('>')?.trim_start_matches('>').trim_start();
+                to.split(|c: char| c.is_whitespace() || ";&|".contains(c)).next()?
+            }
+            _ => return None,
+        };
+        let is_secret = |path: &str| path.starts_with("/run/secrets/") || self.targets.contains(path);
+        let secret = command.operands(&[]).find(|arg| is_secret(&arg.text))?;
+        let volatile = written.starts_with("/dev/") || written.starts_with("/run/");
+        (!volatile && !self.removed.contains(written)).then_some(&*secret.text)
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(super) const RULE: Rule = Rule { code: practice::UNREACHABLE_STAGE, on: true
 fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let last = flow.last_stage();
     let Some(needed) = needed(flow) else { return Vec::new() };
+    let numbered = uses_numbers(flow);
     let mut findings = Vec::new();
     for (from, base) in flow.stages() {
         let stage = from.stage;
@@ -30,8 +31,8 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
             .at(span)
             .note("neither the last stage nor any target is built on it or copies from it");
         // Without it, other stages have other numbers.
-        let end = flow.statements.iter().filter(|s| s.stage == stage).map(|s| s.instruction.range.end).max();
-        if let Some(end) = end.filter(|_| stage < last && !uses_numbers(flow)) {
+        let end = flow.statements_of(stage).last().map(|last| last.instruction.range.end);
+        if let Some(end) = end.filter(|_| stage < last && !numbered) {
             let span = flow.file.span(from.instruction.range.start, end);
             finding = finding.fix("remove it", vec![Edit { span, text: String::new() }], Applicability::Unsafe);
         }
@@ -61,29 +62,20 @@ fn uses_numbers(flow: &Flow<'_>) -> bool {
 
 /// The stages that the last one and the targets need; none if that depends on variables.
 fn needed(flow: &Flow<'_>) -> Option<HashSet<usize>> {
-    let stages: Vec<_> =
-        flow.stages().map(|(from, base)| (from.stage, base.name.as_ref().map(|n| n.text.to_lowercase()))).collect();
-    // The stage of a name or number, among those before `end`.
-    let find = |reference: &str, end: usize| {
-        let by_name = stages.iter().rev().find(|(stage, name)| *stage < end && name.as_deref() == Some(reference));
-        by_name
-            .map(|(stage, _)| *stage)
-            .or_else(|| Some(reference.parse::<usize>().ok()? + 1).filter(|stage| *stage < end))
-    };
     let mut open = vec![flow.last_stage()];
     for target in flow.config.targets.iter().flatten() {
-        open.extend(find(&target.to_lowercase(), flow.last_stage() + 1));
+        open.extend(flow.stage_referred(target, flow.last_stage() + 1));
     }
     let mut needed = HashSet::new();
     while let Some(stage) = open.pop() {
         if !needed.insert(stage) {
             continue;
         }
-        for reference in flow.statements.iter().filter(|s| s.stage == stage).flat_map(references) {
-            if reference.contains('$') && stages.iter().any(|(other, _)| *other < stage) {
+        for reference in flow.statements_of(stage).iter().flat_map(references) {
+            if reference.contains('$') && stage > 1 {
                 return None;
             }
-            open.extend(find(&reference, stage));
+            open.extend(flow.stage_referred(&reference, stage));
         }
     }
     Some(needed)

@@ -2,11 +2,13 @@
 //!
 //! Within a stage a script may see what the file does not name, so arguments there are never called unused.
 
+use std::collections::HashSet;
+
 use rbc_grammar::Keyword;
 use rbc_source::{Applicability, Diagnostic, Edit, practice};
 
 use super::{Rule, RuleScope};
-use crate::sheet::{Flow, Statement};
+use crate::sheet::{Flow, mentioned};
 
 pub(super) const RULE: Rule = Rule { code: practice::UNUSED_ARG, on: true, scope: RuleScope::Build, check };
 
@@ -15,15 +17,12 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     if flow.last_stage() == 0 {
         return findings;
     }
+    let used = used(flow);
     for arg in flow.of(Keyword::Arg).filter(|arg| arg.stage == 0) {
         for word in arg.words() {
             let name = word.text.split('=').next().unwrap_or_default();
             // The builder itself reads these.
-            if name.is_empty()
-                || name.starts_with("BUILDKIT_")
-                || name == "SOURCE_DATE_EPOCH"
-                || is_used(flow, arg, name)
-            {
+            if name.is_empty() || name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH" || used.contains(name) {
                 continue;
             }
             let span = arg.place(&word.part(0..name.len()));
@@ -42,30 +41,26 @@ fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     findings
 }
 
-fn is_used<'d>(flow: &Flow<'d>, arg: &Statement<'d>, name: &str) -> bool {
-    flow.statements.iter().any(|statement| match statement.keyword {
-        Some(Keyword::Arg) if statement.stage > 0 => {
-            statement.words().iter().any(|word| word.text.split('=').next() == Some(name))
+/// What the file uses of what is declared before the first FROM: there, in FROMs, and by declaring it again in a stage.
+fn used<'s>(flow: &'s Flow<'_>) -> HashSet<&'s str> {
+    let mut used = HashSet::new();
+    for statement in &flow.statements {
+        match statement.keyword {
+            Some(Keyword::From) => used.extend(mentioned(statement.instruction.line.text())),
+            Some(Keyword::Arg) => {
+                for word in statement.words() {
+                    let (name, default) = word.text.split_once('=').unwrap_or((&word.text, ""));
+                    if statement.stage > 0 {
+                        used.insert(name);
+                    } else {
+                        used.extend(mentioned(default).filter(|mentioned| *mentioned != name));
+                    }
+                }
+            }
+            _ => {}
         }
-        Some(Keyword::Arg) => {
-            let own = std::ptr::eq(statement, arg);
-            statement.words().iter().any(|word| {
-                let (declared, value) = word.text.split_once('=').unwrap_or((&word.text, ""));
-                !(own && declared == name) && refers(value, name)
-            })
-        }
-        Some(Keyword::From) => refers(statement.instruction.line.text(), name),
-        _ => false,
-    })
-}
-
-/// Whether a text has the variable in it, with whatever operator.
-fn refers(text: &str, name: &str) -> bool {
-    text.match_indices('$').any(|(at, _)| {
-        let behind = text[at + 1..].trim_start_matches('{');
-        let rest = behind.strip_prefix(name);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-    })
+    }
+    used
 }
 
 #[cfg(test)]
