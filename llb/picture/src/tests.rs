@@ -1,7 +1,7 @@
 //! What must hold for the picture of every graph, and pictures that are compared with files.
 #![allow(clippy::disallowed_methods, reason = "pictures to compare with are files")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rbc_ir::random::{self, Rng};
 use rbc_ir::{Copy, Exec, ExecMeta, File, FileAction, Graph, Meta, Mount, NodeId, Op, ROOT_MOUNT, Ref, Root, Source};
@@ -119,59 +119,61 @@ fn on_border(r: Rect, p: Point) -> bool {
 
 #[test]
 fn boxes_keep_apart_and_inside() {
-    each(graphs(), |_, picture| {
-        let (model, d) = (&picture.model, &picture.drawing);
-        let all = Rect { x: 0, y: 0, w: d.width, h: d.height };
-        for (at, b) in d.boxes.iter().enumerate() {
-            assert!(holds(all, *b));
-            let label = &d.labels[at];
-            let strong = matches!(model.steps[at].kind, Kind::Stage | Kind::Result);
-            let widths = label.title.iter().map(|line| if strong { STRONG } else { TITLE }.width(line));
-            for width in widths.chain(label.notes.iter().map(|line| NOTE.width(line))) {
-                assert!(TEXT_AT + width <= b.w, "{label:?}");
-            }
-            for (other, c) in d.boxes.iter().enumerate().skip(at + 1) {
-                assert!(!overlap(*b, *c), "{at} and {other}");
-            }
-            for (group, frame) in d.frames.iter().enumerate() {
-                if model.steps[at].group == Some(group) {
-                    assert!(holds(*frame, *b));
-                } else {
-                    assert!(!overlap(*frame, *b));
-                }
+    each(graphs(), |_, picture| assert_sound_boxes(picture));
+}
+
+fn assert_sound_boxes(picture: &Picture) {
+    let (model, d) = (&picture.model, &picture.drawing);
+    let all = Rect { x: 0, y: 0, w: d.width, h: d.height };
+    for (at, b) in d.boxes.iter().enumerate() {
+        assert!(holds(all, *b));
+        let label = &d.labels[at];
+        let strong = matches!(model.steps[at].kind, Kind::Stage | Kind::Result);
+        let widths = label.title.iter().map(|line| if strong { STRONG } else { TITLE }.width(line));
+        for width in widths.chain(label.notes.iter().map(|line| NOTE.width(line))) {
+            assert!(TEXT_AT + width <= b.w, "{label:?}");
+        }
+        for (other, c) in d.boxes.iter().enumerate().skip(at + 1) {
+            assert!(!overlap(*b, *c), "{at} and {other}");
+        }
+        for (group, frame) in d.frames.iter().enumerate() {
+            if model.steps[at].group == Some(group) {
+                assert!(holds(*frame, *b));
+            } else {
+                assert!(!overlap(*frame, *b));
             }
         }
-        for (at, frame) in d.frames.iter().enumerate() {
-            assert!(holds(all, *frame));
-            d.frames.iter().skip(at + 1).for_each(|other| assert!(!overlap(*frame, *other)));
-        }
-    });
+    }
+    for (at, frame) in d.frames.iter().enumerate() {
+        assert!(holds(all, *frame));
+        d.frames.iter().skip(at + 1).for_each(|other| assert!(!overlap(*frame, *other)));
+    }
 }
 
 #[test]
 fn lines_lead_from_box_to_box_and_through_none() {
-    each(graphs(), |_, picture| {
-        let d = &picture.drawing;
-        for (edge, lines) in picture.model.edges.iter().zip(&d.lines) {
-            let first = lines.first().and_then(|line| line.first()).copied().expect("a line");
-            let last = lines.last().and_then(|line| line.last()).copied().expect("a line");
-            assert!(on_border(d.boxes[edge.from], first), "{edge:?}");
-            let frame = picture.model.steps[edge.to].group.map(|group| d.frames[group]);
-            assert!(on_border(d.boxes[edge.to], last) || frame.is_some_and(|f| on_border(f, last)), "{edge:?}");
-            for piece in lines.iter().flat_map(|line| line.windows(2)) {
-                let (p, q) = (piece[0], piece[1]);
-                assert!(p.x == q.x || p.y == q.y, "{p:?} {q:?}");
-                assert!(p.x.max(q.x) <= d.width && p.y.max(q.y) <= d.height && p.x.min(q.x) >= 0 && p.y.min(q.y) >= 0);
-                for b in &d.boxes {
-                    let through = p.x.min(q.x) < b.x + b.w
-                        && p.x.max(q.x) > b.x
-                        && p.y.min(q.y) < b.y + b.h
-                        && p.y.max(q.y) > b.y;
-                    assert!(!through, "{edge:?}: {p:?} to {q:?} through {b:?}");
-                }
+    each(graphs(), |_, picture| assert_sound_lines(picture));
+}
+
+fn assert_sound_lines(picture: &Picture) {
+    let d = &picture.drawing;
+    for (edge, lines) in picture.model.edges.iter().zip(&d.lines) {
+        let first = lines.first().and_then(|line| line.first()).copied().expect("a line");
+        let last = lines.last().and_then(|line| line.last()).copied().expect("a line");
+        assert!(on_border(d.boxes[edge.from], first), "{edge:?}");
+        let frame = picture.model.steps[edge.to].group.map(|group| d.frames[group]);
+        assert!(on_border(d.boxes[edge.to], last) || frame.is_some_and(|f| on_border(f, last)), "{edge:?}");
+        for piece in lines.iter().flat_map(|line| line.windows(2)) {
+            let (p, q) = (piece[0], piece[1]);
+            assert!(p.x == q.x || p.y == q.y, "{p:?} {q:?}");
+            assert!(p.x.max(q.x) <= d.width && p.y.max(q.y) <= d.height && p.x.min(q.x) >= 0 && p.y.min(q.y) >= 0);
+            for b in &d.boxes {
+                let through =
+                    p.x.min(q.x) < b.x + b.w && p.x.max(q.x) > b.x && p.y.min(q.y) < b.y + b.h && p.y.max(q.y) > b.y;
+                assert!(!through, "{edge:?}: {p:?} to {q:?} through {b:?}");
             }
         }
-    });
+    }
 }
 
 #[test]
@@ -276,6 +278,50 @@ fn a_linked_copy_is_one_step() {
     assert_eq!(copies[0].notes, ["from=web", "a layer of its own"]);
     assert_eq!(copies[0].facts.iter().filter(|fact| fact.0 == "Digest").count(), 2);
     assert!(!picture.model.steps.iter().any(|s| s.keyword == "LINK"));
+}
+
+/// Where the recorded cases are.
+fn recorded() -> Option<PathBuf> {
+    let given = std::env::var_os("RBC_CONFORMANCE").map(PathBuf::from);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = || here.ancestors().map(|dir| dir.join("shared/conformance")).find(|dir| dir.is_dir());
+    given.or_else(found).map(|dir| dir.join("dockerfile/cases")).filter(|dir| dir.is_dir())
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in text.as_bytes().chunks(4) {
+        let digits = group.iter().filter_map(|c| DIGITS.iter().position(|d| d == c));
+        let (bits, n) = digits.fold((0, 0), |(bits, n), digit| (bits << 6 | digit as u32, n + 1));
+        bytes.extend(&(bits << (6 * (4 - n)) << 8).to_be_bytes()[..(n * 6 / 8) as usize]);
+    }
+    bytes
+}
+
+/// A tenth of the definitions that BuildKit's frontend was recorded to give, and all of the largest.
+#[test]
+fn recorded_graphs_have_sound_pictures() {
+    let Some(folder) = recorded() else { return println!("the recorded cases are not here") };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut nth = 0;
+    for file in files {
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            nth += 1;
+            if nth % 10 != 0 && line.len() < 150_000 {
+                continue;
+            }
+            let case: serde_json::Value = serde_json::from_str(line).unwrap();
+            for result in case["results"].as_array().into_iter().flatten() {
+                let loaded = rbc_wire::load(&base64(result["pb"].as_str().unwrap_or_default())).unwrap();
+                each(std::iter::once(loaded.graph), |_, picture| {
+                    assert_sound_boxes(picture);
+                    assert_sound_lines(picture);
+                });
+            }
+        }
+    }
 }
 
 /// Text that would be code if it were not escaped.
@@ -386,5 +432,55 @@ fn read(text: &str) -> Graph {
     match rbc_ir::text::parse(&SourceFile::new(FileId(0), "graph", text)) {
         Ok(graph) => graph,
         Err(e) => panic!("{}: {:?}\n{text}", e.message, e.primary),
+    }
+}
+
+/// How long large pictures take: `cargo test --release -p rbc-picture --lib -- --ignored --nocapture speed`.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let mut chain = Dockerfile { graph: Graph::new() };
+    let image = chain.source("docker-image://a", "[s0 1/1] FROM a");
+    let mut state = image;
+    let mut done = Vec::new();
+    for stage in 0..1000 {
+        state = chain.run(Some(state), "make", &format!("[s{stage} 1/1] RUN make {stage}"));
+        done.push(state);
+    }
+    for from in done {
+        state = chain.copy(Some(state), from, "/x", "[last 1/1] COPY x");
+    }
+    chain.result(state);
+    let mut steps = Dockerfile { graph: Graph::new() };
+    let mut state = steps.source("docker-image://a", "");
+    for step in 0..10_000 {
+        state = steps.run(Some(state), &format!("make {step}"), "");
+    }
+    steps.result(state);
+    let rng = &mut Rng::new(1);
+    for (name, graph) in [
+        ("300 stages of 1 to 3 steps", dockerfile(rng, 300, 3)),
+        ("1,000 stages of 1 to 3 steps", dockerfile(rng, 1000, 3)),
+        ("1,000 stages of 1 to 19 steps", dockerfile(rng, 1000, 19)),
+        ("2,000 stages of 1 to 19 steps", dockerfile(rng, 2000, 19)),
+        ("1,000 chained stages, a copy from each", chain.graph),
+        ("10,000 steps in a row", steps.graph),
+        ("3,000 vertices at random", random::graph(rng, 6000)),
+        ("10,000 vertices at random", random::graph(rng, 20_000)),
+    ] {
+        let start = std::time::Instant::now();
+        let picture = draw(&graph, Direction::Auto, Detail::Steps);
+        let drawn = start.elapsed();
+        let (svg, html) = (svg(&picture), html(&picture));
+        println!(
+            "{name}: {} vertices, {} boxes, {} by {}: {drawn:.0?}, with SVG and HTML {:.0?} ({} and {} KiB)",
+            graph.len(),
+            picture.model.steps.len(),
+            picture.drawing.width,
+            picture.drawing.height,
+            start.elapsed(),
+            svg.len() >> 10,
+            html.len() >> 10,
+        );
     }
 }
