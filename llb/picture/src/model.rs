@@ -42,6 +42,11 @@ impl Kind {
         Kind::Result,
     ];
 
+    /// Whether its boxes are round: what comes from outside, and results.
+    pub(crate) fn is_round(self) -> bool {
+        matches!(self, Kind::Image | Kind::Local | Kind::Fetch | Kind::Result)
+    }
+
     /// One word, for classes and identifiers.
     pub fn word(self) -> &'static str {
         match self {

@@ -221,6 +221,8 @@ impl<'p> Sheet<'p> {
     fn step(&self, at: usize, marks: bool, out: &mut String) {
         let (step, label, b) = (&self.model.steps[at], &self.drawing.labels[at], self.drawing.boxes[at]);
         let word = step.kind.word();
+        // A box that is higher than its text, for many lines meet it, has the text in its middle.
+        let top = b.y + (b.h - label.height()) / 2;
         let _ = write!(out, "<g class=\"box {word}\"");
         if marks {
             let _ = write!(out, " data-step=\"{at}\"");
@@ -229,7 +231,7 @@ impl<'p> Sheet<'p> {
         let notes = step.notes.join(BETWEEN_NOTES);
         let told = if notes.is_empty() { whole } else { format!("{whole}\n{notes}") };
         let _ = write!(out, "><title>{}</title>", xml(told.trim()));
-        let round = if matches!(step.kind, Kind::Image | Kind::Local | Kind::Fetch | Kind::Result) { 13 } else { 5 };
+        let round = if step.kind.is_round() { 13 } else { 5 };
         out.push_str(&rect(b, round));
         if round == 5 {
             let _ = write!(
@@ -245,10 +247,10 @@ impl<'p> Sheet<'p> {
             "<use href=\"#{}icon-{word}\" transform=\"translate({} {})scale(.9)\"/>",
             self.prefix,
             b.x + 9,
-            b.y + BOX_PADDING + 1
+            top + BOX_PADDING + 1
         );
         let x = b.x + TEXT_AT;
-        let mut y = b.y + BOX_PADDING + TITLE_LINE - 4;
+        let mut y = top + BOX_PADDING + TITLE_LINE - 4;
         let strong = if matches!(step.kind, Kind::Stage | Kind::Result) { " class=\"strong\"" } else { "" };
         for nth in 0..label.title.len().max(1) {
             let line = label.title.get(nth).map_or("", String::as_str);

@@ -76,7 +76,7 @@ pub(crate) fn wrap(text: &str, font: Font, first: i32, width: i32, lines: usize)
             }
             Some(end) => {
                 let line = &rest[..end];
-                let punctuation = |c: char| matches!(c, '/' | ',' | ':' | ';' | '=' | '&' | '?');
+                let punctuation = |c: char| matches!(c, '/' | ',' | ':' | ';' | '=' | '&' | '?' | '-');
                 // In the second half of the line is near enough.
                 let near = |at: &usize| *at * 2 >= end;
                 let end = match rest[end..].starts_with(' ') {

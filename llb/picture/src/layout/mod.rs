@@ -92,7 +92,8 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    fn height(&self) -> i32 {
+    /// How high a box has to be for it.
+    pub fn height(&self) -> i32 {
         let (titles, notes) = (self.title.len().max(1) as i32, self.notes.len() as i32);
         2 * BOX_PADDING + titles * TITLE_LINE + notes * NOTE_LINE
     }
@@ -202,10 +203,11 @@ impl<'m> Layout<'m> {
         let mut flow = order::Flow::new(self, &shapes, direction);
         flow.order();
         // Now that it is known where lines come from and go to, they are put in order at each box.
-        let shapes = unit::shapes(self, direction, &flow.ways(&place::across(&flow)));
+        let mut shapes = unit::shapes(self, direction, &flow.ways(&place::across(&flow)));
         let mut ordered = order::Flow::new(self, &shapes, direction);
         ordered.layers = flow.layers;
         let across = place::across(&ordered);
+        place::straighten(self, &mut shapes, &mut ordered, &across, direction);
         route::compose(self, &shapes, &ordered, &across, direction)
     }
 }

@@ -1,6 +1,10 @@
 //! Where in its layer an item stands.
 
+use std::collections::HashMap;
+
 use super::order::{Flow, What};
+use super::unit::{Port, Shapes};
+use super::{Direction, Layout};
 
 /// How often all layers are gone through.
 const SWEEPS: usize = 14;
@@ -44,6 +48,45 @@ pub(super) fn across(flow: &Flow) -> Vec<i32> {
     let first = whole.iter().copied().min().unwrap_or(0);
     whole.iter_mut().for_each(|at| *at -= first);
     whole
+}
+
+/// Moves the ends of lines along the boxes that they alone meet, so that fewer lines have to bend.
+pub(super) fn straighten(layout: &Layout, shapes: &mut Shapes, flow: &mut Flow, across: &[i32], direction: Direction) {
+    let edge_of: HashMap<(usize, usize), usize> = (layout.nets.iter().enumerate())
+        .flat_map(|(at, net)| {
+            net.edges.iter().map(move |edge| ((at, layout.unit_of[layout.model.edges[*edge].to]), *edge))
+        })
+        .collect();
+    let mut count: HashMap<(usize, usize), usize> = HashMap::new();
+    flow.links.iter().for_each(|link| *count.entry((link.net, link.from)).or_default() += 1);
+    for link in &mut flow.links {
+        if count[&(link.net, link.from)] != 1 {
+            continue;
+        }
+        let (from, to) = (across[link.from], across[link.to]);
+        let out = match flow.items[link.from].what {
+            What::Unit(_) => Some(&mut shapes.outs[link.net]),
+            What::Pass(_) => None,
+        };
+        let into = match flow.items[link.to].what {
+            What::Unit(unit) => edge_of.get(&(link.net, unit)).and_then(|edge| shapes.ins.get_mut(edge)),
+            What::Pass(_) => None,
+        };
+        let range = |port: &Option<&mut Port>, at: i32, now: i32| match port {
+            Some(port) => (at + port.slack.0, at + port.slack.1),
+            None => (at + now, at + now),
+        };
+        let (a, b) = (range(&out, from, link.out), range(&into, to, link.into));
+        let (first, last) = (a.0.max(b.0), a.1.min(b.1));
+        if first > last {
+            continue;
+        }
+        let both = (from + link.out + to + link.into) / 2;
+        let at = both.clamp(first, last);
+        (link.out, link.into) = (at - from, at - to);
+        out.into_iter().for_each(|port| port.set(at - from, direction));
+        into.into_iter().for_each(|port| port.set(at - to, direction));
+    }
 }
 
 /// Where the items of a layer begin if they stand as close as they may.

@@ -21,6 +21,19 @@ pub(super) struct Port {
     pub across: i32,
     /// From there to the box, as places from the unit's corner.
     pub tail: Vec<Point>,
+    /// From where to where it may be moved.
+    pub slack: (i32, i32),
+}
+
+impl Port {
+    /// Moves it, as far as its slack lets it.
+    pub fn set(&mut self, across: i32, direction: Direction) {
+        let to = across.clamp(self.slack.0, self.slack.1);
+        for p in &mut self.tail {
+            *(if direction == Direction::Down { &mut p.x } else { &mut p.y }) += to - self.across;
+        }
+        self.across = to;
+    }
 }
 
 /// The shape of one unit.
@@ -87,7 +100,8 @@ pub(super) fn shapes(layout: &Layout, direction: Direction, ways: &Ways) -> Shap
             shape: Shape { far_side: edges_in[unit].is_empty(), ..Shape::default() },
         };
         let lanes = make.lanes_in(&edges_in[unit], direction);
-        make.stack(widths[unit], lanes.len() as i32);
+        let crowds = make.crowds(&edges_in[unit], &nets_out[unit]);
+        make.stack(widths[unit], lanes.len() as i32, &crowds, direction);
         make.lines_inside(&edges_inside[unit]);
         for (net, port) in make.ports_out(&nets_out[unit], direction) {
             outs[net] = Some(port);
@@ -142,6 +156,12 @@ impl Make<'_> {
         self.steps().binary_search(&step).unwrap_or(0)
     }
 
+    /// How much of each end of the side of a box is no straight line.
+    fn corner(&self, place: usize) -> i32 {
+        let round = self.steps().get(place).is_some_and(|step| self.layout.model.steps[*step].kind.is_round());
+        if round { 11 } else { 8 }
+    }
+
     /// Whether an edge ends at the edge of the unit: at the frame, for the base of the first step.
     fn ends_at_frame(&self, edge: usize) -> bool {
         let edge = &self.layout.model.edges[edge];
@@ -165,21 +185,38 @@ impl Make<'_> {
         lanes
     }
 
-    /// Sets the boxes one below the other.
-    fn stack(&mut self, width: i32, lanes: i32) {
+    /// How many lines from and to other units meet each box, on the side that more of them meet.
+    fn crowds(&self, edges: &[(usize, usize)], nets: &[usize]) -> Vec<i32> {
+        let (mut ins, mut outs) = (vec![0; self.steps().len()], vec![0; self.steps().len()]);
+        for (_, edge) in edges.iter().filter(|(_, edge)| !(self.framed && self.ends_at_frame(*edge))) {
+            ins[self.place(self.layout.model.edges[*edge].to)] += 1;
+        }
+        nets.iter().for_each(|net| outs[self.place(self.layout.nets[*net].from)] += 1);
+        ins.into_iter().zip(outs).map(|(ins, outs)| ins.max(outs)).collect()
+    }
+
+    /// Sets the boxes one below the other, as large as their text and the lines that meet them need.
+    fn stack(&mut self, width: i32, lanes: i32, crowds: &[i32], direction: Direction) {
         let (left, top) = match (self.framed, lanes) {
             (false, _) => (0, 0),
             (true, 0) => (PADDING, HEADING),
             (true, lanes) => (PADDING + lanes * LANE + 4, HEADING),
         };
-        let mut y = top;
-        for step in self.layout.units[self.unit].steps.iter() {
-            let h = self.layout.labels[*step].height();
-            self.shape.boxes.push(Rect { x: left, y, w: width, h });
+        let (mut y, mut right) = (top, left + width);
+        for (step, crowd) in self.layout.units[self.unit].steps.iter().zip(crowds) {
+            let (mut w, mut h) = (width, self.layout.labels[*step].height());
+            let room = crowd * LANE + 8;
+            if direction == Direction::Down && !self.framed {
+                w = w.max(room);
+            } else {
+                h = h.max(room);
+            }
+            self.shape.boxes.push(Rect { x: left, y, w, h });
             y += h + BETWEEN;
+            right = right.max(left + w);
         }
         self.shape.height = y - BETWEEN + if self.framed { PADDING } else { 0 };
-        self.shape.width = left + width;
+        self.shape.width = right;
     }
 
     /// Closes the frame at the right.
@@ -248,16 +285,18 @@ impl Make<'_> {
                 if direction != Direction::Down {
                     let y = b.y + spread(b.h, nth, nets.len());
                     let tail = vec![Point { x: right, y }, Point { x: b.x + b.w, y }];
-                    ports.push((*net, Port { across: y, tail }));
+                    let slack = slack(y, b.y, b.h, self.corner(place), nets.len());
+                    ports.push((*net, Port { across: y, tail, slack }));
                 } else if place == last {
                     let x = b.x + spread(b.w, nth, nets.len());
                     let tail = vec![Point { x, y: b.y + b.h }, Point { x, y: b.y + b.h }];
-                    ports.push((*net, Port { across: x, tail }));
+                    let slack = slack(x, b.x, b.w, self.corner(place), nets.len());
+                    ports.push((*net, Port { across: x, tail, slack }));
                 } else {
                     let (x, y) = (right + 8 + lane * LANE, b.y + spread(b.h, nth, nets.len()));
                     lane += 1;
                     let tail = vec![Point { x, y }, Point { x, y }, Point { x: b.x + b.w, y }];
-                    ports.push((*net, Port { across: x, tail }));
+                    ports.push((*net, Port { across: x, tail, slack: (x, x) }));
                 }
             }
         }
@@ -292,15 +331,19 @@ impl Make<'_> {
         let Shape { width, height, boxes, .. } = &self.shape;
         for (net, edge) in edges {
             let port = if self.ends_at_frame(*edge) {
-                let room = match (direction, self.framed) {
-                    (Direction::Down, _) => *width,
-                    (_, true) => HEADING,
-                    (_, false) => *height,
+                let first = boxes.first().copied().unwrap_or_default();
+                // Beside the lanes there is no room downwards.
+                let (begin, room, corner) = match (direction, self.framed) {
+                    (Direction::Down, true) => (first.x, width - first.x, PADDING),
+                    (Direction::Down, false) => (0, *width, self.corner(0)),
+                    (_, true) => (0, HEADING, PADDING),
+                    (_, false) => (0, *height, self.corner(0)),
                 };
-                let across = spread(room, nth(&at_frame, *net), at_frame.len());
+                let across = begin + spread(room, nth(&at_frame, *net), at_frame.len());
+                let slack = slack(across, begin, room, corner, at_frame.len());
                 let end =
                     if direction == Direction::Down { Point { x: across, y: 0 } } else { Point { x: 0, y: across } };
-                Port { across, tail: vec![end] }
+                Port { across, tail: vec![end], slack }
             } else {
                 let place = self.place(self.layout.model.edges[*edge].to);
                 let (b, nets) = (boxes[place], &at_box[&place]);
@@ -308,9 +351,10 @@ impl Make<'_> {
                 let end = Point { x: b.x, y };
                 if direction == Direction::Down {
                     let x = PADDING + nth(lanes, *net) as i32 * LANE;
-                    Port { across: x, tail: vec![Point { x, y: 0 }, Point { x, y }, end] }
+                    Port { across: x, tail: vec![Point { x, y: 0 }, Point { x, y }, end], slack: (x, x) }
                 } else {
-                    Port { across: y, tail: vec![Point { x: 0, y }, end] }
+                    let slack = slack(y, b.y, b.h, self.corner(place), nets.len());
+                    Port { across: y, tail: vec![Point { x: 0, y }, end], slack }
                 }
             };
             ports.insert(*edge, port);
@@ -322,6 +366,12 @@ impl Make<'_> {
 fn spread(room: i32, nth: usize, count: usize) -> i32 {
     let step = ((room - 8).max(0) / count.max(1) as i32 / 2 * 2).min(LANE);
     room / 2 + (2 * nth as i32 - (count as i32 - 1)) * step / 2
+}
+
+/// From where to where the only line that meets an edge may be moved; several stay where they are.
+fn slack(at: i32, begin: i32, room: i32, corner: i32, count: usize) -> (i32, i32) {
+    let (first, last) = (begin + corner, begin + room - corner);
+    if count == 1 && first <= at && at <= last { (first, last) } else { (at, at) }
 }
 
 impl Shape {
