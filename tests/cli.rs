@@ -125,3 +125,19 @@ fn help_and_completions_come_from_the_same_definitions() {
     assert!(rbc().arg("man").arg(dir.path()).status().unwrap().success());
     assert!(dir.path().join("rbc-compile.1").exists());
 }
+
+#[test]
+fn a_graph_is_drawn_in_each_form() {
+    let dir = Scratch::new();
+    let example = root().join("examples/go-service");
+    for (name, part) in [("g.svg", "<svg"), ("g.html", "<!doctype html>"), ("g.dot", "digraph"), ("g.mmd", "flowchart")]
+    {
+        let file = dir.path().join(name);
+        let output = rbc().arg("graph").arg(&example).arg("--no-resolve").arg("-o").arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.to_lowercase().contains(part) && text.contains("go mod download"), "{name}");
+    }
+    let wrong = rbc().arg("graph").arg(&example).args(["--no-resolve", "-o", "g.png"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+}

@@ -55,6 +55,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Show an LLB definition, made by any frontend.
     Inspect(InspectArgs),
+    /// Draw the graph of a build.
+    Graph(GraphArgs),
     /// Write what compiling needs of base images to a lock file.
     Lock(LockArgs),
     /// Explain a diagnostic by its code or name.
@@ -273,6 +275,46 @@ pub struct InspectArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rbc graph`.
+#[derive(Args, Clone, Debug)]
+pub struct GraphArgs {
+    /// What to draw.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// The picture; the extension says which kind: svg, html, dot or mmd [default: SVG to standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Draw this definition instead of compiling.
+    #[arg(long, value_name = "FILE")]
+    pub definition: Option<PathBuf>,
+    /// What the boxes are.
+    #[arg(long, value_enum, default_value_t = PictureDetail::Steps, value_name = "DETAIL")]
+    pub detail: PictureDetail,
+    /// The colors.
+    #[arg(long, value_enum, default_value_t = PictureTheme::Auto, value_name = "THEME")]
+    pub theme: PictureTheme,
+}
+
+/// What the boxes of a picture are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PictureDetail {
+    /// Steps, in frames that are stages.
+    Steps,
+    /// Stages.
+    Stages,
+}
+
+/// The colors of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PictureTheme {
+    /// As the reader's system is set.
+    Auto,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
 }
 
 /// `rbc lock`.

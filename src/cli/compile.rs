@@ -124,8 +124,8 @@ fn bytes(kind: EmitKind, output: &Output) -> Vec<u8> {
         EmitKind::Json => loaded().map(|l| rbc_wire::to_json(&l)).unwrap_or_default().into_bytes(),
         EmitKind::Llb => loaded().map(|l| rbc_wire::to_text(&l)).unwrap_or_default().into_bytes(),
         EmitKind::Dot | EmitKind::Mermaid => {
-            let graph = loaded().map(|l| l.graph).unwrap_or_default();
-            let text = if kind == EmitKind::Dot { rbc_wire::to_dot(&graph) } else { rbc_wire::to_mermaid(&graph) };
+            let picture = super::graph::of_output(output, rbc_picture::Options::default());
+            let text = if kind == EmitKind::Dot { rbc_picture::dot(&picture) } else { rbc_picture::mermaid(&picture) };
             text.into_bytes()
         }
         EmitKind::Tokens | EmitKind::Cst | EmitKind::Ast => Vec::new(),

@@ -3,6 +3,7 @@
 pub mod args;
 mod compile;
 mod dump;
+mod graph;
 
 pub mod host;
 mod inspect;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Compile(args) => compile::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),
 
+        Command::Graph(args) => graph::run(args, &messages),
         Command::Lock(args) => lock::run(args, &messages),
         Command::Explain { code } => messages::explain(code.as_deref(), cli.color),
         Command::Passes => tables::passes(),

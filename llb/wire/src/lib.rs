@@ -13,7 +13,7 @@ mod view;
 pub use digest::Digest;
 pub use emit::{Emitted, Emitter, Order, Origins, emit};
 pub use load::{Loaded, MAX_BYTES, load, load_message};
-pub use view::{to_dot, to_json, to_mermaid, to_text};
+pub use view::{to_json, to_text};
 
 #[cfg(test)]
 mod recorded;

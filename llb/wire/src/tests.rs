@@ -4,7 +4,7 @@ use rbc_ir::random::{self, Rng};
 use rbc_ir::{Action, File, FileAction, Graph, Meta, Op, Options, Rm, Root, optimize, prune, share, text};
 use rbc_source::{FileId, SourceFile};
 
-use crate::{Digest, Emitter, Order, emit, load, to_dot, to_json, to_mermaid, to_text};
+use crate::{Digest, Emitter, Order, emit, load, to_json, to_text};
 
 fn each(count: u64, mut f: impl FnMut(u64, Graph)) {
     for seed in 0..count {
@@ -114,7 +114,7 @@ fn any_bytes_are_a_definition_or_a_diagnostic() {
             let result = loaded.graph.roots[0].result;
             let again = Emitter::new(&loaded.graph, Order::Listed).emit(result).to_bytes();
             assert!(load(&again).is_ok());
-            let views = [to_text(&loaded), to_json(&loaded), to_dot(&loaded.graph), to_mermaid(&loaded.graph)];
+            let views = [to_text(&loaded), to_json(&loaded)];
             assert!(views.iter().all(|v| v.ends_with('\n')));
         }
     };
@@ -212,40 +212,4 @@ fn json_shows_everything_but_defaults() {
         "roots": [{"result": {"digest": digest, "index": 0}}],
     });
     assert_eq!(json, expected);
-}
-
-#[test]
-fn pictures() {
-    let text = r#"
-        %a = source "docker-image://alpine"
-        %b = exec ["make", "\"x\""] {cwd: "/" mounts: [{dest: "/" input: %a output: 0} {dest: "/src" input: %a}]}
-        %dead = source "local://context"
-        root %b {name: "app" platform: "linux/amd64"}
-    "#;
-    let graph = text::parse(&SourceFile::new(FileId(0), "graph", text)).unwrap();
-    assert_eq!(
-        to_dot(&graph),
-        r#"digraph llb {
-  rankdir = BT
-  node [fontname = monospace]
-  n0 [label = "docker-image://alpine", shape = ellipse]
-  n1 [label = "make \"x\"", shape = box]
-  n0 -> n1 [label = ""]
-  n0 -> n1 [label = "/src"]
-  r0 [label = "app linux/amd64", shape = doublecircle]
-  n1 -> r0 [label = ""]
-}
-"#
-    );
-    assert_eq!(
-        to_mermaid(&graph),
-        r#"flowchart TD
-  n0(["docker-image://alpine"])
-  n1["make #quot;x#quot;"]
-  n0 --> n1
-  n0 -->|"/src"| n1
-  r0((("app linux/amd64")))
-  n1 --> r0
-"#
-    );
 }
