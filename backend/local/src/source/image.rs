@@ -238,7 +238,12 @@ fn unpack(job: &Job, below: Snapshot, layer: Layer, blob: &Descriptor, diff_id: 
     let view = draft.view()?;
     let mut hash = Sha256::new();
     let done = (|| -> io::Result<()> {
-        let tee = Tee { inner: Bounded::of_compressed(decompressed(file)?, blob.size), hash: &mut hash };
+        let data = decompressed(file)?;
+        let inner = match job.config.layer_max {
+            Some(most) => Bounded::new(data, most),
+            None => Bounded::of_compressed(data, blob.size),
+        };
+        let tee = Tee { inner, hash: &mut hash };
         let mut archive = Reader::new(tee);
         apply(&mut archive, view.root(), &Apply { layer: true, owner: None, cancel: job.cancel })?;
         // What stands behind the archive counts for its digest.

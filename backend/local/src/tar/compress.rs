@@ -45,9 +45,14 @@ pub(crate) struct Bounded<R> {
 }
 
 impl<R: Read> Bounded<R> {
+    /// At most `most` bytes.
+    pub(crate) fn new(inner: R, most: u64) -> Self {
+        Bounded { inner, left: most }
+    }
+
     /// What `compressed` bytes may decompress to: 4 GiB and 250 times as much.
     pub(crate) fn of_compressed(inner: R, compressed: u64) -> Self {
-        Bounded { inner, left: (4 << 30) + compressed.saturating_mul(250) }
+        Bounded::new(inner, (4 << 30) + compressed.saturating_mul(250))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests share: a root file system of busybox, and words to build graphs with.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod tar;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
