@@ -1,0 +1,19 @@
+//! The language server for Dockerfiles.
+//!
+//! [`Server`] is a pure core: a message in, messages out, no files, no clock, no threads. [`serve`] puts it at the ends of
+//! two streams. It knows open documents only, asks nothing of the network and sends nothing anywhere.
+
+mod features;
+mod language;
+mod message;
+mod names;
+mod server;
+mod stream;
+mod syntax;
+mod text;
+mod value;
+
+pub use message::{Failure, Message};
+pub use server::{Options, Server};
+pub use stream::serve;
+pub use text::Encoding;
