@@ -77,9 +77,9 @@ pub(crate) fn mermaid(text: &str) -> String {
         '\n' => Some("<br/>".into()),
         '\t' => Some(" ".into()),
         c if is_hidden(c) => Some("\u{fffd}".into()),
-        c if c.is_ascii_punctuation()
-            && !matches!(c, '.' | ',' | '/' | '-' | ':' | '=' | '_' | '(' | ')' | '+' | '@') =>
-        {
+        // Two would begin a formula, also by their numbers; a blank without width keeps them apart.
+        '$' => Some("#36;#8203;".into()),
+        c if c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '/' | '-' | '=' | '_' | '(' | ')' | '+' | '@') => {
             Some(format!("#{};", u32::from(c)).into())
         }
         _ => None,

@@ -12,9 +12,11 @@
 //! ```
 
 mod build;
+mod describe;
 mod dot;
 mod escape;
 mod fold;
+mod group;
 mod html;
 mod layout;
 mod mermaid;
