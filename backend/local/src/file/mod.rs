@@ -27,7 +27,7 @@ use crate::session::SolveError;
 use crate::source::LocalTree;
 use crate::store::{Draft, Snapshot, Store, View};
 
-pub(crate) use copy::copy_all;
+pub(crate) use copy::{copy_all, run as copy};
 pub(crate) use wildcard::{is_pattern, wildcards};
 
 /// An input of a file op.

@@ -1,6 +1,8 @@
 //! What builds start from.
 
 mod archive;
+mod git;
+mod http;
 mod image;
 mod index;
 mod local;
@@ -32,6 +34,8 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Pin {
     Local(Arc<LocalTree>),
     Image(Box<image::Pinned>),
+    Http(Box<http::Pinned>),
+    Git(Box<git::Pinned>),
 }
 
 impl Pin {
@@ -40,6 +44,8 @@ impl Pin {
         match self {
             Pin::Local(tree) => tree.digest(),
             Pin::Image(image) => image.key(),
+            Pin::Http(file) => file.key(),
+            Pin::Git(commit) => commit.key(),
         }
     }
 }
@@ -50,6 +56,8 @@ pub(crate) fn pin(job: &Job, op: &Source, platform: Option<&Platform>) -> std::r
     match scheme {
         "local" => Ok(Pin::Local(Arc::new(local(job, op, rest)?))),
         "docker-image" | "oci-layout" => Ok(Pin::Image(Box::new(image::pin(job, op, scheme, rest, platform)?))),
+        "http" | "https" => Ok(Pin::Http(Box::new(http::pin(job, op)?))),
+        "git" => Ok(Pin::Git(Box::new(git::pin(job, op)?))),
         _ => {
             Err(failure(execute::UNSUPPORTED, format!("there is no source of the kind of `{}`", show(&op.identifier)))
                 .into())
@@ -62,6 +70,8 @@ pub(crate) fn fetch(job: &Job, op: &Source, pin: &Pin) -> std::result::Result<Sn
     match pin {
         Pin::Local(tree) => Ok(tree.snapshot(job.store, job.cancel)?),
         Pin::Image(image) => image::fetch(job, op, image),
+        Pin::Http(file) => Ok(http::fetch(job, file)?),
+        Pin::Git(commit) => Ok(git::fetch(job, op, commit)?),
     }
 }
 

@@ -8,6 +8,7 @@
 //! blobs/sha256/HEX        image layers, manifests and configs, as they go over the wire
 //! digests/XX/KEY          digests of parts of layers
 //! contexts/KEY            hashes of the files of a local directory
+//! git/KEY                 what was fetched of a git repository
 //! caches/KEY              cache mounts
 //! locks/KEY               held while a key is being built
 //! tmp/SESSION/N           what is being made; SESSION.lock is held by who makes it

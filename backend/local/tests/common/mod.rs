@@ -12,6 +12,7 @@ use rbc_ir::{Exec, ExecMeta, File, FileAction, Graph, Input, Meta, Mount, NodeId
 use rbc_local::{Config, Event, Executor, Progress, Session, SolveError};
 
 /// A folder that is gone after the test.
+#[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
