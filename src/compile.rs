@@ -269,3 +269,6 @@ fn read_image(found: Found, file: &SourceFile) -> Result<Image, Diagnostic> {
     let triggers = triggers.map(|text| Trigger(rbc_dockerfile::parse_trigger(text, nowhere))).collect();
     Ok(Image { reference: found.reference, digest: found.digest, config, triggers })
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,7 +205,8 @@ impl<'t> Reader<'t> {
             self.document.items.push(Item::Unread(range.start..end));
             self.fault(FaultKind::LongLine, range);
         } else if empty {
-            self.fault(FaultKind::NoInstruction, last);
+            // What is missing would stand behind what is there.
+            self.fault(FaultKind::NoInstruction, last.end..last.end);
         }
         self.document
     }
@@ -301,8 +302,7 @@ impl<'t> Reader<'t> {
         self.heredocs(&mut instruction, &mut last);
         instruction.last_line = self.lines.count;
         instruction.range.end = last.range.end;
-        // An empty last line is touched by its line end only.
-        instruction.span.end = if last.content.is_empty() { last.range.end } else { last.content.end };
+        instruction.span.end = last.touched_end();
         self.document.items.push(Item::Instruction(instruction));
     }
 
@@ -342,7 +342,7 @@ impl<'t> Reader<'t> {
             let end = end.unwrap_or(last.range.end..last.range.end);
             instruction.heredocs.push(Heredoc { opening, body: start..end.start.max(start), end });
             if let Some(name) = unclosed {
-                self.fault(FaultKind::HeredocUnclosed { name, near }, instruction.span.start..last.content.end);
+                self.fault(FaultKind::HeredocUnclosed { name, near }, instruction.span.start..last.touched_end());
                 return;
             }
         }

@@ -47,6 +47,11 @@ pub(crate) struct PhysicalLine {
 }
 
 impl PhysicalLine {
+    /// The end of a span that touches this line: an empty line is touched by its line end only.
+    pub fn touched_end(&self) -> usize {
+        if self.content.is_empty() { self.range.end } else { self.content.end }
+    }
+
     /// Where the continuation character stands, if the line goes on.
     pub fn continuation(&self, text: &str, escape: char) -> Option<usize> {
         let continues = match self.kind {

@@ -146,8 +146,8 @@ impl Time {
         Some(Time(format!("{}{dot}{fraction}{zone}", &text[..19])))
     }
 
-    /// The time that many seconds after the beginning of 1970, in UTC.
-    pub fn from_unix(seconds: i64) -> Time {
+    /// The time that many seconds after the beginning of 1970, in UTC; none if its year has not four digits.
+    pub fn from_unix(seconds: i64) -> Option<Time> {
         let days = seconds.div_euclid(86_400);
         let rest = seconds.rem_euclid(86_400);
         // Howard Hinnant, "chrono-compatible low-level date algorithms": civil_from_days.
@@ -161,7 +161,8 @@ impl Time {
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + i64::from(month <= 2);
         let (h, m, s) = (rest / 3_600, rest / 60 % 60, rest % 60);
-        Time(format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}Z"))
+        let time = || Time(format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}Z"));
+        (0..=9999).contains(&year).then(time)
     }
 
     /// The text.
@@ -623,8 +624,12 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!(Time::from_unix(1_700_000_000).as_str(), "2023-11-14T22:13:20Z");
-        assert_eq!(Time::from_unix(-1).as_str(), "1969-12-31T23:59:59Z");
+        let unix = |seconds| Time::from_unix(seconds).map(|t| t.as_str().to_owned());
+        assert_eq!(unix(1_700_000_000).as_deref(), Some("2023-11-14T22:13:20Z"));
+        assert_eq!(unix(-1).as_deref(), Some("1969-12-31T23:59:59Z"));
+        assert_eq!(unix(-62_167_219_200).as_deref(), Some("0000-01-01T00:00:00Z"));
+        assert_eq!(unix(253_402_300_799).as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!([unix(-62_167_219_201), unix(253_402_300_800), unix(i64::MAX), unix(i64::MIN)], [const { None }; 4]);
         assert_eq!(Time::parse("2024-02-30T00:00:00Z"), None);
         assert_eq!(Time::parse("2024-02-29T00:00:00.5+02:00").unwrap().as_str(), "2024-02-29T00:00:00.5+02:00");
     }

@@ -174,19 +174,21 @@ impl Platform {
         if self.os.is_empty() {
             return "unknown".to_owned();
         }
+        let root = if os.starts_with('/') { "/" } else { "" };
         let mut kept: Vec<&str> = Vec::new();
         for part in [os, &self.architecture, &self.variant].into_iter().flat_map(|part| part.split('/')) {
             match part {
                 "" | "." => {}
+                ".." if kept.is_empty() && !root.is_empty() => {}
                 ".." if kept.last().is_some_and(|last| *last != "..") => {
                     kept.pop();
                 }
                 part => kept.push(part),
             }
         }
-        match kept.is_empty() {
-            true => ".".to_owned(),
-            false => kept.join("/"),
+        match (kept.is_empty(), root) {
+            (true, "") => ".".to_owned(),
+            _ => format!("{root}{}", kept.join("/")),
         }
     }
 }
@@ -353,6 +355,8 @@ mod tests {
         assert_eq!(parse("linux/../x").unwrap().format(), "x");
         assert_eq!(parse("linux/..").unwrap().format(), ".");
         assert_eq!(Platform::default().format(), "unknown");
+        assert_eq!(Platform::new("/a/../../b", "x").format(), "/b/x");
+        assert_eq!(Platform::new("/", "").format(), "/");
         assert_eq!(parse("a/b/c/d"), Err(PlatformError::TooManyParts));
         assert_eq!(parse("a/b/c/d/e"), Err(PlatformError::Part("d/e".into())));
     }

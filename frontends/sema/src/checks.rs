@@ -10,12 +10,14 @@ pub struct Checks {
     found: Vec<Diagnostic>,
     /// Findings of a further platform of the same build would only repeat those of the first.
     muted: bool,
+    /// The reference knows of no finding behind the first error.
+    closed: bool,
 }
 
 impl Checks {
     /// Checks with a configuration, which comments may narrow.
     pub fn new(config: CheckConfig) -> Self {
-        Checks { config, found: Vec::new(), muted: false }
+        Checks { config, ..Checks::default() }
     }
 
     /// Checks that find nothing: for every platform of a build but the first.
@@ -25,7 +27,7 @@ impl Checks {
 
     /// Takes in a finding about an instruction with these comments above.
     pub fn report(&mut self, code: &'static Code, comments: &[Box<str>], span: Span, message: String) {
-        if !self.muted && self.config.merged_with_comments(comments).allows(code) {
+        if !self.muted && !self.closed && self.config.merged_with_comments(comments).allows(code) {
             self.found.push(Diagnostic::new(code, message).at(span));
         }
     }
@@ -35,6 +37,11 @@ impl Checks {
         if !self.muted {
             self.found.extend(found);
         }
+    }
+
+    /// Ends the checks: an error was found, which ends a build of the reference.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Whether findings are errors, as `error=true` says.

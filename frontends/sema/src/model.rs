@@ -352,7 +352,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// The argument that says the time for everything that is made.
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 fn predefined_args(options: &Options, target: &Platform, stage: &str) -> Vars {
     let build = &options.surroundings.build_platform;
@@ -472,6 +473,7 @@ pub fn resolve(scope: Scope<'_>) -> Parsed<Result<Model<'_>, Checks>> {
     for (i, written) in recipe.stages.iter().enumerate() {
         if let Err(error) = model.add_stage(i, written) {
             diagnostics.push(*error);
+            model.scope.checks.close();
         }
     }
     if diagnostics.is_empty()

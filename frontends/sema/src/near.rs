@@ -19,7 +19,8 @@ pub fn near<S: AsRef<str>>(name: &str, options: impl IntoIterator<Item = S>) -> 
             best = Some(option.to_owned());
         }
     }
-    best
+    // Nothing is no suggestion, but what is further away is none either.
+    best.filter(|name| !name.is_empty())
 }
 
 fn levenshtein(a: &str, b: &str) -> usize {
@@ -46,6 +47,7 @@ mod tests {
         assert_eq!(near("PAHT", ["HOME", "PATH"]).as_deref(), Some("PATH"));
         assert_eq!(near("PATH", ["PATHS", "PATH"]), None);
         assert_eq!(near("abc", ["abd", "abe"]).as_deref(), Some("abd"));
+        assert_eq!(near("A", ["", "BA"]).as_deref(), None);
         assert_eq!(near("long_name", ["other"]), None);
     }
 }

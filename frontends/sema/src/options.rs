@@ -374,7 +374,10 @@ fn resources(attrs: &BTreeMap<String, String>) -> Result<Option<Resources>, Box<
     };
     let unsigned = |key: &str| match given(key) {
         None => Ok(0),
-        Some(v) => v.parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| wrong(key, v, "a number above 0")),
+        Some(v) => {
+            let number = v.parse::<u64>().ok().filter(|n| *n > 0 && !v.starts_with('+'));
+            number.ok_or_else(|| wrong(key, v, "a number above 0"))
+        }
     };
     let set = |key: &str| match given(key) {
         None => Ok(String::new()),

@@ -22,7 +22,7 @@ use rbc_ast::recipe::Recipe;
 use rbc_context::ignore::Matcher;
 use rbc_ir::{CapSet, Graph, Ref};
 use rbc_oci::{ImageConfig, Platform};
-use rbc_sema::model::EpochSource;
+use rbc_sema::model::{EPOCH, EpochSource};
 use rbc_sema::{Checks, Options, Scope};
 use rbc_source::{Diagnostic, Parsed, SourceFile, lower as codes};
 
@@ -121,6 +121,14 @@ pub struct StageSummary {
 /// Lowers a recipe for one platform.
 pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
     let recipe = &request.recipe.value;
+    let target_platform = request.platform.unwrap_or(&request.options.surroundings.build_platform);
+    let mut builder = Builder::new(request.file, request.caps, request.options, target_platform);
+    // The reference reads the recipe from the context, so that an error of this comes before any of the recipe.
+    let main = match builder.main_context(answers) {
+        Ok(main) => main,
+        Err(stop) => return Lowered { warnings: Vec::new(), outcome: stopped(stop) },
+    };
+    builder.set_source(&main.filename, main.recipe.as_ref().and_then(|s| s.out));
     let mut checks = if request.quiet { Checks::muted() } else { Checks::new(request.checks.clone()) };
     // The reference stops at the first error, and knows of no warning behind it.
     let (errors, warnings): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
@@ -133,21 +141,18 @@ pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
             outcome: Outcome::Failed(errors.into_iter().cloned().collect()),
         };
     }
-    let scope = match Scope::new(recipe, request.options, request.platform, checks) {
+    let mut scope = match Scope::new(recipe, request.options, request.platform, checks) {
         Ok(scope) => scope,
         Err((error, checks)) => {
             return Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(vec![*error]) };
         }
     };
-    let mut builder = Builder::new(request.file, request.caps, request.options, &scope.target_platform);
-    let prepared = prepare(request, answers, &mut builder, scope.clone());
-    let (scope, main, ignore) = match prepared {
-        Ok(prepared) => prepared,
-        Err(stop) => return Lowered { warnings: scope.checks.found().to_vec(), outcome: stopped(stop) },
-    };
+    if let Err(stop) = set_epoch(&mut scope, answers, &mut builder, &main) {
+        return Lowered { warnings: scope.checks.found().to_vec(), outcome: stopped(stop) };
+    }
     let resolved = rbc_sema::resolve(scope);
     match resolved.value {
-        Ok(model) => stage::Lowering::new(request, answers, builder, model, main, ignore).run(),
+        Ok(model) => stage::Lowering::new(request, answers, builder, model, main).run(),
         Err(checks) => Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(resolved.diagnostics) },
     }
 }
@@ -159,7 +164,8 @@ fn stopped(stop: Stop) -> Outcome {
     }
 }
 
-/// What lies around the stages: the context, what of it is ignored, and the time for everything that is made.
+/// What is ignored of the context.
+#[derive(Debug, Default)]
 pub(crate) struct Ignored {
     /// Patterns of `.dockerignore`; they count for a directory of the client only.
     pub patterns: Vec<String>,
@@ -167,37 +173,38 @@ pub(crate) struct Ignored {
     pub matcher: Option<Matcher>,
 }
 
-fn prepare<'a>(
-    request: &Request<'a>,
+impl Ignored {
+    fn read(text: &str, name: &str) -> Result<Self, Box<Diagnostic>> {
+        let patterns = context::read_ignore(text, name)?;
+        let matcher = match &patterns[..] {
+            [] => None,
+            patterns => Some(Matcher::new(patterns).map_err(|e| {
+                Box::new(Diagnostic::new(rbc_source::lower::IGNORE, format!("`{name}` has a bad pattern: {e}")))
+            })?),
+        };
+        Ok(Ignored { patterns, matcher })
+    }
+}
+
+/// Finds out the time for everything that is made.
+fn set_epoch(
+    scope: &mut Scope<'_>,
     answers: &Answers,
     builder: &mut Builder<'_>,
-    mut scope: Scope<'a>,
-) -> Result<(Scope<'a>, MainContext, Ignored), Stop> {
-    let main = builder.main_context(answers)?;
-    builder.set_source(&main.filename, main.recipe.as_ref().and_then(|s| s.out));
-    let epoch = scope.epoch_source()?;
-    match &epoch {
-        EpochSource::None => {}
-        EpochSource::Fixed(seconds) => scope.set_epoch(Some(*seconds)),
-        source => {
-            let time = match builder.epoch_question(source, &main, answers)? {
-                None => None,
-                Some(question) => time(answers, question)?,
-            };
-            scope.set_epoch(time);
-        }
-    }
-    let mut ignored = Ignored { patterns: Vec::new(), matcher: None };
-    if let (None, Some((name, text))) = (&main.state, request.ignore) {
-        ignored.patterns = context::read_ignore(text, name)?;
-        if !ignored.patterns.is_empty() {
-            let matcher = Matcher::new(&ignored.patterns).map_err(|e| {
-                Box::new(Diagnostic::new(rbc_source::lower::IGNORE, format!("`{name}` has a bad pattern: {e}")))
-            })?;
-            ignored.matcher = Some(matcher);
-        }
-    }
-    Ok((scope, main, ignored))
+    main: &MainContext,
+) -> Result<(), Stop> {
+    let epoch = match &scope.epoch_source()? {
+        // An empty build argument is as good as none.
+        EpochSource::None if scope.build_args.contains_key(EPOCH) => None,
+        EpochSource::None => return Ok(()),
+        EpochSource::Fixed(seconds) => Some(*seconds),
+        source => match builder.epoch_question(source, main, answers)? {
+            None => None,
+            Some(question) => time(answers, question)?,
+        },
+    };
+    scope.set_epoch(epoch);
+    Ok(())
 }
 
 fn time(answers: &Answers, question: SourceQuestion) -> Result<Option<i64>, Stop> {

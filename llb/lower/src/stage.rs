@@ -125,7 +125,6 @@ impl<'a> Lowering<'a> {
         builder: Builder<'a>,
         model: Model<'a>,
         main: MainContext,
-        ignored: Ignored,
     ) -> Self {
         let built = model.stages.iter().enumerate().map(|(id, s)| Built::new(id, s.base_name.clone())).collect();
         Lowering {
@@ -135,7 +134,7 @@ impl<'a> Lowering<'a> {
             request,
             answers,
             main,
-            ignored,
+            ignored: Ignored::default(),
             context_vertex: None,
             errors: Vec::new(),
             needed: Vec::new(),
@@ -151,10 +150,9 @@ impl<'a> Lowering<'a> {
         let warnings = self.model.scope.checks.found().to_vec();
         let outcome = match reachable {
             Some(reachable) => self.finish(&reachable),
-            // Checks look at everything; a build that fails anyway need not.
-            None if self.errors.is_empty() || (self.request.all_stages && !self.needed.is_empty()) => {
-                Outcome::Need(self.needed)
-            }
+            // The reference looks all bases up before it fails for one of them: checks tell of the others, and the error may
+            // be another's.
+            None if self.errors.is_empty() || !self.needed.is_empty() => Outcome::Need(self.needed),
             None => Outcome::Failed(self.errors),
         };
         Lowered { outcome, warnings }
@@ -180,6 +178,7 @@ impl<'a> Lowering<'a> {
     fn resolve_stages(&mut self) -> Option<Vec<bool>> {
         loop {
             let reachable = self.model.reachable(self.model.target);
+            let mut last_failed = false;
             for (id, needed) in reachable.iter().enumerate() {
                 let stage = &self.model.stages[id];
                 let built = &self.built[id];
@@ -188,9 +187,17 @@ impl<'a> Lowering<'a> {
                 }
                 let wanted = *needed || self.request.all_stages;
                 self.built[id].resolved = wanted;
+                let before = self.errors.len();
                 if let Err(stop) = self.resolve_base(id, wanted) {
                     self.stop(id, stop);
                 }
+                let is_empty = self.built[id].base_name == SCRATCH && self.model.stages[id].context.is_none();
+                last_failed = before < self.errors.len() || (last_failed && is_empty);
+            }
+            if last_failed {
+                // The reference looks bases up at once and reports what fails first: where nothing has to be waited for,
+                // that is the one that it began with last, and after it they come in order.
+                self.errors.rotate_right(1);
             }
             if !self.errors.is_empty() || !self.needed.is_empty() {
                 return None;
@@ -409,6 +416,12 @@ impl<'a> Lowering<'a> {
     // Steps.
 
     fn dispatch_stages(&mut self, reachable: &[bool]) {
+        if let (None, Some((name, text))) = (&self.main.state, self.request.ignore) {
+            match Ignored::read(text, name) {
+                Ok(ignored) => self.ignored = ignored,
+                Err(error) => return self.errors.push(*error),
+            }
+        }
         for (id, needed) in reachable.iter().enumerate() {
             if !self.request.all_stages && (!needed || self.built[id].dispatched) {
                 continue;
@@ -422,6 +435,7 @@ impl<'a> Lowering<'a> {
             if let Err(error) = self.dispatch_stage(id) {
                 self.built[id].failed = true;
                 self.errors.push(*error);
+                self.model.scope.checks.close();
             }
         }
     }
@@ -737,7 +751,7 @@ impl<'a> Lowering<'a> {
                 mode: 0o755,
                 make_parents: true,
                 owner: (!user.is_empty()).then(|| crate::builder::owner(user, built.state.out.into())),
-                timestamp: self.model.scope.epoch.map_or(-1, |e| e.saturating_mul(1_000_000_000)),
+                timestamp: self.model.scope.epoch.map_or(-1, |e| e.wrapping_mul(1_000_000_000)),
             };
             let action = FileAction::on(built.state.out, Action::Mkdir(mkdir));
             let meta = named(self.step_name(id, step, Some(&platform)));
@@ -833,7 +847,7 @@ impl<'a> Lowering<'a> {
 
     /// Adds an entry to the image's history.
     pub fn commit(&mut self, id: StageId, created_by: String, layer: bool) {
-        let created = self.model.scope.epoch.map(Time::from_unix);
+        let created = self.model.scope.epoch.and_then(Time::from_unix);
         self.built[id].image.history.push(History {
             created,
             created_by,
@@ -941,7 +955,7 @@ impl<'a> Lowering<'a> {
         }
         self.narrow_sources();
         let result = self.built[target].state.out;
-        let unbuildable = self.empty_run(result).map(Box::new);
+        let unbuildable = self.empty_run(result).or_else(|| self.undatable(target)).map(Box::new);
         let outline = Outline::collect(&self.model, target, |id| &self.built[id].capture);
         let mut ignore_cache = self.model.stages[target].no_cache;
         let mut scan = Vec::new();
@@ -1030,6 +1044,20 @@ impl<'a> Lowering<'a> {
             sources: stage.deps.iter().map(|(dep, _)| name(*dep)).filter(|n| n != SCRATCH).collect(),
             needed,
         }
+    }
+
+    /// The error of a time that an image's config cannot hold, if it should.
+    fn undatable(&self, target: StageId) -> Option<Diagnostic> {
+        let epoch = self.model.scope.epoch.filter(|epoch| Time::from_unix(*epoch).is_none())?;
+        let history = &self.built[target].image.history;
+        history.iter().find(|h| h.created.is_none() && h.comment == HISTORY_COMMENT)?;
+        Some(
+            Diagnostic::new(
+                codes::EPOCH,
+                format!("SOURCE_DATE_EPOCH is {epoch}, which is no time of the years 0 to 9999"),
+            )
+            .note("it is a number of seconds since 1970"),
+        )
     }
 
     /// The error of a RUN without a command, if the result needs it.

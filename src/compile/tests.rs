@@ -1,0 +1,133 @@
+//! What a build comes to where several things are wrong, or where little is said.
+
+use rbc_ir::CapSet;
+use rbc_lower::questions::{ImageQuestion, SourceQuestion};
+use rbc_oci::{Digest, Platform};
+use rbc_sema::options::Surroundings;
+use rbc_source::{Diagnostic, FileId, SourceFile, image};
+
+use super::*;
+
+/// Every image is there but `missing`; those named `arm` are for another platform than was asked for, those named `on` have
+/// the trigger `COPY --from=0 / /`.
+struct World;
+
+impl Host for World {
+    fn image(&mut self, wanted: &ImageQuestion) -> Result<Found, Diagnostic> {
+        let name = &wanted.reference;
+        if name.contains("missing") {
+            return Err(Diagnostic::new(image::NOT_FOUND, format!("`{name}` is not there")));
+        }
+        let architecture = if name.contains("/arm") { "arm64" } else { "amd64" };
+        let triggers = if name.contains("/on") { r#""OnBuild":["COPY --from=0 / /"]"# } else { "" };
+        let config = format!(
+            r#"{{"os":"linux","architecture":"{architecture}","config":{{{triggers}}},"rootfs":{{"diff_ids":["sha256:1"]}}}}"#
+        );
+        Ok(Found {
+            reference: name.clone(),
+            digest: Digest::parse(&format!("sha256:{}", "a".repeat(64))).ok(),
+            config: config.into_bytes(),
+        })
+    }
+
+    fn ignore(&mut self, _: &str) -> Result<Option<String>, Diagnostic> {
+        Ok(None)
+    }
+
+    fn is_archive(&mut self, _: &str) -> Result<bool, Diagnostic> {
+        Ok(false)
+    }
+
+    fn time(&mut self, _: &SourceQuestion) -> Result<Option<i64>, Diagnostic> {
+        Ok(None)
+    }
+}
+
+/// What a build came to: warnings as name and line, the first error as line (0 for none) and text.
+struct Outcome {
+    warnings: Vec<(&'static str, usize)>,
+    error: Option<(usize, String)>,
+    compiled: Compiled,
+}
+
+fn build(text: &str, attrs: &[(&str, &str)], ignore: Option<&str>, purpose: Purpose) -> Outcome {
+    let file = SourceFile::new(FileId(0), "Dockerfile", text);
+    let linux = Platform::new("linux", "amd64");
+    let input = Input {
+        file: &file,
+        attrs: attrs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        surroundings: Surroundings {
+            build_platform: linux.clone(),
+            host_platform: linux,
+            session: Some("s".to_owned()),
+            unique: String::new(),
+        },
+        caps: CapSet::all(),
+        ignore: ignore.map(|text| (".dockerignore".to_owned(), text.to_owned())),
+        inputs: BTreeMap::new(),
+        labs: false,
+        purpose,
+    };
+    let compiled = compile(input, &mut World);
+    let line = |d: &Diagnostic| d.primary.as_ref().map_or(0, |label| file.lines_of(label.span).0 + 1);
+    Outcome {
+        warnings: compiled.warnings.iter().map(|d| (d.code.name, line(d))).collect(),
+        error: compiled.errors.first().map(|e| (line(e), e.message.clone())),
+        compiled,
+    }
+}
+
+fn error_line(text: &str, ignore: Option<&str>) -> Option<usize> {
+    build(text, &[], ignore, Purpose::Build).error.map(|(line, _)| line)
+}
+
+#[test]
+fn checks_end_at_the_first_error() {
+    let text = "FROM a AS x\nWORKDIR rel\nUSER ${A:?none}\nFROM b\nWORKDIR rel\nCOPY --from=x / /\n";
+    for purpose in [Purpose::Build, Purpose::Check] {
+        let outcome = build(text, &[], None, purpose);
+        assert_eq!(outcome.warnings, [("WorkdirRelativePath", 2), ("UndefinedVar", 3)]);
+        assert_eq!(outcome.error.unwrap().0, 3);
+    }
+    let outcome = build("FROM ${X%} AS b\nFROM $Y\n", &[], None, Purpose::Build);
+    assert_eq!(outcome.warnings.iter().filter(|w| w.0 == "UndefinedArgInFrom").count(), 1);
+}
+
+#[test]
+fn the_base_looked_up_last_fails_first() {
+    assert_eq!(error_line("FROM A:\nFROM B:\nFROM C:\n", None), Some(3));
+    assert_eq!(error_line("FROM A:\nFROM B:\nFROM c\n", None), Some(1));
+    assert_eq!(error_line("FROM A:\nFROM B:\nFROM scratch\n", None), Some(2));
+}
+
+#[test]
+fn other_bases_are_looked_up_though_one_is_wrong() {
+    let outcome = build("FROM A:\nFROM arm\n", &[], None, Purpose::Build);
+    assert_eq!(outcome.warnings, [("InvalidDefaultArgInFrom", 1), ("InvalidBaseImagePlatform", 2)]);
+    assert_eq!(outcome.error.unwrap().0, 1);
+}
+
+#[test]
+fn the_ignore_file_is_read_behind_the_bases() {
+    assert_eq!(error_line("FROM a\nFROM B:\n", Some("!")), Some(2));
+    assert_eq!(error_line("FROM a\n", Some("!")), Some(0));
+}
+
+#[test]
+fn the_context_comes_before_the_recipe() {
+    let attrs = [("context", "https://github.com/a/b.git?bogus=1")];
+    let outcome = build("from a\nBOGUS\n", &attrs, None, Purpose::Build);
+    assert_eq!(outcome.warnings, []);
+    assert_eq!(outcome.error.unwrap().0, 0);
+}
+
+#[test]
+fn times_beyond_the_calendar() {
+    let build = |epoch, text| build(text, &[("build-arg:SOURCE_DATE_EPOCH", epoch)], None, Purpose::Build);
+    let outcome = build("253402300800", "FROM a\nENV A=1\n");
+    assert!(outcome.error.unwrap().1.contains("253402300800"));
+    assert_eq!(build("253402300799", "FROM a\nENV A=1\n").error, None);
+    assert_eq!(build("253402300800", "FROM a\n").error, None);
+    let outcome = build("", "FROM a\nARG SOURCE_DATE_EPOCH=7\nENV A=$SOURCE_DATE_EPOCH\n");
+    assert!(outcome.compiled.outputs[0].image().contains("A=7"));
+}
