@@ -335,7 +335,7 @@ fn config(part: &Part, blobs: &[BlobInfo], made: &[Made], epoch: Option<i64>) ->
         let time = Time::from_unix(epoch);
         for entry in history.iter_mut().skip(base) {
             if entry.created.as_ref().is_none_or(|at| Moment::of(at) > Moment::from_unix(epoch)) {
-                entry.created = Some(time.clone());
+                entry.created.clone_from(&time);
             }
         }
     }
@@ -345,7 +345,7 @@ fn config(part: &Part, blobs: &[BlobInfo], made: &[Made], epoch: Option<i64>) ->
     set("rootfs", format!(r#"{{"type":"layers","diff_ids":{diff_ids}}}"#))?;
     set("history", history_json(&history))?;
     let created = match (&parsed.created, epoch) {
-        (Some(at), Some(epoch)) if Moment::of(at) > Moment::from_unix(epoch) => Some(Time::from_unix(epoch)),
+        (Some(at), Some(epoch)) if Moment::of(at) > Moment::from_unix(epoch) => Time::from_unix(epoch),
         (Some(_), _) => None,
         (None, _) => history.iter().rev().find_map(|entry| entry.created.clone()),
     };
@@ -368,14 +368,14 @@ fn fitted(mut history: Vec<History>, made: &[Made]) -> Vec<History> {
     }
     for layer in made.iter().skip(layers) {
         history.push(History {
-            created: Some(Time::from_unix(layer.at)),
+            created: Time::from_unix(layer.at),
             created_by: if layer.by.is_empty() { "created by buildkit".to_owned() } else { layer.by.to_owned() },
             comment: MADE_UP.to_owned(),
             ..History::default()
         });
     }
     for (entry, layer) in history.iter_mut().filter(|entry| !entry.empty_layer).zip(made) {
-        entry.created.get_or_insert_with(|| Time::from_unix(layer.at));
+        entry.created = entry.created.take().or_else(|| Time::from_unix(layer.at));
     }
     // An entry without a layer has the time of the first layer after those of the base image, or of the entry before.
     let mut created = None;
