@@ -49,7 +49,7 @@ mod tests {
     fn times_are_compared_as_moments() {
         let of = |text: &str| Moment::of(&Time::parse(text).unwrap());
         for seconds in [0, 1, 86_399, 951_782_400, 1_700_000_000, 4_102_444_800] {
-            assert_eq!(Moment::of(&Time::from_unix(seconds)), Moment::from_unix(seconds));
+            assert_eq!(Time::from_unix(seconds).map(|t| Moment::of(&t)), Some(Moment::from_unix(seconds)));
         }
         assert_eq!(of("2024-02-29T12:00:00+02:00"), of("2024-02-29T10:00:00Z"));
         assert_eq!(of("2024-02-29T12:00:00.5-01:30"), Moment(of("2024-02-29T13:30:00Z").0, 500_000_000));
