@@ -77,10 +77,12 @@ fn variable(syntax: &Syntax<'_>, index: usize, offset: usize) -> Option<Name> {
     let global = syntax.global();
     let scope = syntax.declaring(index);
     let steps = || scope.clone().map(|index| &syntax.steps[index]);
-    let all = steps().flat_map(|step| &step.declared).filter(|d| d.name.text == *name);
-    let declared = all.map(|d| d.name.range.clone()).collect();
+    let all = || steps().flat_map(|step| &step.declared).filter(|d| d.name.text == *name);
     // FROM sees the arguments in front of the first stage, and nothing of its own stage.
-    let froms = syntax.steps.iter().filter(|step| step.is_from() && scope == global);
+    let from = step.is_from();
+    let declared = all().filter(|d| !from || !d.env).map(|d| d.name.range.clone()).collect();
+    let seen = scope == global && (from || all().any(|d| !d.env));
+    let froms = syntax.steps.iter().filter(|step| step.is_from() && seen);
     let users = steps().filter(|step| !step.is_from()).chain(froms);
     let used = users.flat_map(|step| &step.variables).filter(|v| v.name == *name).map(|v| v.range.clone()).collect();
     Some(Name { declared, used, at: at.clone(), is_stage: false })
@@ -94,7 +96,7 @@ fn heredoc(syntax: &Syntax<'_>, offset: usize) -> Option<Name> {
             let name = &*heredoc.opening.name;
             let line = instruction.line.text();
             let opened = line.match_indices("<<").find_map(|(at, _)| {
-                let from = at + line[at..].find(name)?;
+                let from = at + 2 + line[at + 2..].find(name)?;
                 let before = line[at + 2..from].trim_start_matches('-').trim_matches(['"', '\'']);
                 before.is_empty().then(|| instruction.line.in_file(from..from + name.len()))
             })?;

@@ -176,7 +176,7 @@ impl Server {
             "renameProvider": {"prepareProvider": true},
             "foldingRangeProvider": true,
             "semanticTokensProvider": {
-                "legend": {"tokenTypes": tokens::TYPES, "tokenModifiers": []},
+                "legend": {"tokenTypes": tokens::TYPES, "tokenModifiers": tokens::MODIFIERS},
                 "full": true,
             },
         });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rbc_grammar::{Args, Command, Document, Instruction, Keyword, PieceKind};
+use rbc_grammar::{Args, Command, DIRECTIVES, Document, Instruction, Item, Keyword, PieceKind};
 use rbc_word::unicode::is_name;
 
 use crate::value;
@@ -10,9 +10,22 @@ use crate::value;
 /// A file.
 pub(crate) struct Syntax<'t> {
     pub document: &'t Document<'t>,
+    /// The directives, also those whose value is still to be written.
+    pub directives: Vec<Directive>,
     pub steps: Vec<Step<'t>>,
     /// Which steps belong together: what stands in front of the first FROM, then each stage.
     pub scopes: Vec<Range<usize>>,
+}
+
+/// A directive.
+pub(crate) struct Directive {
+    /// As the grammar has it, one of the known ones.
+    pub name: &'static str,
+    pub name_range: Range<usize>,
+    /// Empty while it is still to be written.
+    pub value: Range<usize>,
+    /// From `#` to the line's end.
+    pub range: Range<usize>,
 }
 
 /// An instruction. All places are offsets of the file.
@@ -77,7 +90,7 @@ impl<'t> Syntax<'t> {
             }
         }
         scopes.push(start..steps.len());
-        Syntax { document, steps, scopes }
+        Syntax { document, directives: directives(document), steps, scopes }
     }
 
     /// The index of the instruction that an offset is in, its end included.
@@ -116,7 +129,8 @@ impl<'t> Syntax<'t> {
             let mut declared = steps.iter().flat_map(|step| &step.declared);
             declared.rfind(|d| d.env == env && d.name.text == name)
         };
-        let found = before(true).or_else(|| before(false))?;
+        let from = self.steps.get(index).is_some_and(Step::is_from);
+        let found = before(true).filter(|_| !from).or_else(|| before(false))?;
         if found.value.is_none() && !found.env && scope != self.global() {
             let globals = &self.steps[self.global()];
             let global = globals.iter().flat_map(|step| &step.declared).rfind(|d| d.name.text == name);
@@ -129,6 +143,35 @@ impl<'t> Syntax<'t> {
     pub fn stages(&self) -> impl Iterator<Item = (usize, Option<&Word>)> {
         self.steps.iter().enumerate().filter(|(_, step)| step.is_from()).map(|(index, step)| (index, step.stage_name()))
     }
+}
+
+fn directives(document: &Document<'_>) -> Vec<Directive> {
+    let mut found = Vec::new();
+    for item in &document.items {
+        let item_range = item.range();
+        let line = document.text[item_range.clone()].trim();
+        let start =
+            item_range.start + (document.text[item_range.clone()].len() - document.text[item_range].trim_start().len());
+        let range = start..start + line.len();
+        match item {
+            Item::Directive { directive, .. } => found.push(Directive {
+                name: directive.name,
+                name_range: directive.name_range.clone(),
+                value: directive.value.clone(),
+                range,
+            }),
+            Item::Comment(_) => {
+                let draft = line.strip_suffix('=').and_then(|rest| rest.strip_prefix('#')).map(str::trim);
+                let known =
+                    draft.and_then(|draft| DIRECTIVES.into_iter().find(|name| name.eq_ignore_ascii_case(draft)));
+                let Some(name) = known else { break };
+                let at = range.end - line[1..].trim_start().len();
+                found.push(Directive { name, name_range: at..at + name.len(), value: range.end..range.end, range });
+            }
+            _ => break,
+        }
+    }
+    found
 }
 
 impl<'t> Step<'t> {
@@ -181,6 +224,28 @@ impl<'t> Step<'t> {
         instruction.span.end.max(content)
     }
 
+    /// What is written from `start` on as one line: up to an offset, and all of it. A blank line in front of the offset, in
+    /// which more may be written, counts as a space.
+    pub fn written(&self, start: usize, offset: usize) -> (String, String) {
+        let (mut before, mut whole) = (String::new(), String::new());
+        let mut joined = 0;
+        for piece in &self.instruction.pieces {
+            let text = match piece.kind {
+                PieceKind::Text => {
+                    joined += piece.range.len();
+                    self.instruction.line.text().get(joined - piece.range.len()..joined).unwrap_or_default()
+                }
+                PieceKind::Blank if piece.range.start < offset => " ",
+                _ => continue,
+            };
+            let cut = |at: usize| text.floor_char_boundary(at.saturating_sub(piece.range.start).min(text.len()));
+            let from = cut(start);
+            whole.push_str(&text[from..]);
+            before.push_str(&text[from..cut(offset).max(from)]);
+        }
+        (before, whole)
+    }
+
     pub fn flags(&self) -> &[Flag] {
         self.heads.last().map_or(&[], |head| &head.flags)
     }
@@ -226,7 +291,7 @@ impl Flag {
         let part = |from: usize, to: usize| place(&flag.part(from..to));
         Flag {
             name: name.to_owned(),
-            name_range: part(0, behind),
+            name_range: part(2.min(behind), behind),
             value: value.map(|value| Word {
                 text: value.to_owned(),
                 range: match value {
@@ -281,7 +346,8 @@ fn variables(
                 let brace = chars.next_if(|(_, c)| *c == '{').is_some();
                 let start = at + index + 1 + usize::from(brace);
                 let length = line[start..].find(|c| !is_name(c)).unwrap_or(line.len() - start);
-                if length > 0 {
+                // Without its closing brace it is not one yet.
+                if length > 0 && (!brace || line[start + length..].contains('}')) {
                     let range = start..start + length;
                     found.push(Variable { name: line[range.clone()].to_owned(), range: place(&range) });
                     while chars.next_if(|(index, _)| at + index < start + length).is_some() {}

@@ -30,14 +30,14 @@ pub(crate) fn items(syntax: &Syntax<'_>, text: &Text, offset: usize, snippets: b
     match context(syntax, text, offset) {
         Context::Directive(start) => place.directives(start),
         Context::Comment => json!([]),
-        Context::Start(start) => {
+        Context::Start(start, typed) => {
             let none = syntax.document.instructions().all(|i| start <= i.span.start);
             let at = Place { token: start, ..place };
-            at.instructions(|entry| !none || matches!(entry.keyword, Keyword::From | Keyword::Arg))
+            at.instructions(&typed, |entry| !none || matches!(entry.keyword, Keyword::From | Keyword::Arg))
         }
-        Context::Trigger(start) => {
+        Context::Trigger(start, typed) => {
             let at = Place { token: start, ..place };
-            at.instructions(|e| !matches!(e.keyword, Keyword::From | Keyword::Maintainer | Keyword::Onbuild))
+            at.instructions(&typed, |e| !matches!(e.keyword, Keyword::From | Keyword::Maintainer | Keyword::Onbuild))
         }
         Context::Arguments(index) => place.arguments(index),
     }
@@ -48,10 +48,10 @@ enum Context {
     /// In a comment in the head of the file, whose content begins there.
     Directive(usize),
     Comment,
-    /// In an instruction's keyword, which begins there.
-    Start(usize),
-    /// In the keyword behind ONBUILD.
-    Trigger(usize),
+    /// In an instruction's keyword, which begins there, and what of it is in front of the offset.
+    Start(usize, String),
+    /// The same for the keyword behind ONBUILD.
+    Trigger(usize, String),
     /// Behind the keyword of a step.
     Arguments(usize),
 }
@@ -71,7 +71,7 @@ fn context(syntax: &Syntax<'_>, text: &Text, offset: usize) -> Context {
                 let sign = range.start + line.find('#').unwrap_or(0);
                 let content = line_end - text.as_str()[(sign + 1).min(line_end)..line_end].trim_start().len();
                 if offset <= sign {
-                    return Context::Start(offset);
+                    return Context::Start(offset, String::new());
                 }
                 return if in_head { Context::Directive(content.min(offset)) } else { Context::Comment };
             }
@@ -80,7 +80,8 @@ fn context(syntax: &Syntax<'_>, text: &Text, offset: usize) -> Context {
             _ => {}
         }
     }
-    let Some(index) = syntax.step_at(offset) else { return Context::Start(offset) };
+    let start = Context::Start(offset, String::new());
+    let Some(index) = syntax.step_at(offset) else { return start };
     let step = &syntax.steps[index];
     if step.instruction.heredocs.iter().any(|h| h.body.start <= offset && offset < h.end.end.max(h.body.end)) {
         return Context::Comment;
@@ -90,17 +91,23 @@ fn context(syntax: &Syntax<'_>, text: &Text, offset: usize) -> Context {
             return Context::Comment;
         }
     }
-    let Some(first) = step.heads.first() else { return Context::Start(offset) };
-    if offset <= first.keyword.end {
-        return Context::Start(first.keyword.start.min(offset));
+    // A keyword may go on behind a continuation.
+    let typed = |from: usize| {
+        let (before, _) = step.written(from, offset);
+        (!before.contains(char::is_whitespace)).then_some(before)
+    };
+    let Some(first) = step.heads.first() else { return start };
+    match typed(first.keyword.start) {
+        Some(typed) if typed.is_empty() => return start,
+        Some(typed) => return Context::Start(first.keyword.start, typed),
+        None => {}
     }
     if step.onbuild {
-        match step.heads.get(1) {
-            None => return Context::Trigger(offset),
-            Some(trigger) if offset <= trigger.keyword.end => {
-                return Context::Trigger(trigger.keyword.start.min(offset));
-            }
-            Some(_) => {}
+        let Some(trigger) = step.heads.get(1) else { return Context::Trigger(offset, String::new()) };
+        match typed(trigger.keyword.start) {
+            Some(typed) if typed.is_empty() => return Context::Trigger(offset, typed),
+            Some(typed) => return Context::Trigger(trigger.keyword.start, typed),
+            None => {}
         }
     }
     Context::Arguments(index)
@@ -150,8 +157,8 @@ impl Place<'_> {
         known.map(item).collect()
     }
 
-    fn instructions(&self, fits: impl Fn(&Entry) -> bool) -> Value {
-        let typed = self.typed().to_ascii_uppercase();
+    fn instructions(&self, typed: &str, fits: impl Fn(&Entry) -> bool) -> Value {
+        let typed = typed.to_ascii_uppercase();
         if !typed.is_empty() && Keyword::find(&typed).is_some() {
             return json!([]);
         }
@@ -198,7 +205,7 @@ impl Place<'_> {
                 }
             }
         }
-        if is_first && "--".starts_with(&typed[..typed.len().min(2)]) {
+        if is_first && "--".starts_with(typed.get(..2).unwrap_or(typed)) {
             items.extend(self.flags(step, entry));
         }
         if step.keyword == Some(Keyword::From) && first.is_none_or(|first| self.offset <= first || self.token == first)

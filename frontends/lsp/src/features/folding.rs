@@ -17,7 +17,9 @@ pub(crate) fn ranges(document: &Document<'_>, text: &Text, client: &Client) -> V
             Item::Comment(range) => comments.push(range.clone()),
             Item::Instruction(instruction) => {
                 flush(&mut comments, &mut found);
-                found.push((instruction.span.clone(), None));
+                if !instruction.line.text().trim().is_empty() {
+                    found.push((instruction.span.clone(), None));
+                }
                 for piece in &instruction.pieces {
                     match piece.kind {
                         PieceKind::Comment => comments.push(piece.range.clone()),

@@ -23,7 +23,7 @@ pub(crate) fn at(syntax: &Syntax<'_>, text: &Text, offset: usize, markdown: bool
         true => format!("**{name}**\n\n{summary}"),
         false => summary.to_owned(),
     };
-    for (_, directive) in syntax.document.directives() {
+    for directive in &syntax.directives {
         if touches(&directive.name_range) {
             let known = DIRECTIVES.iter().find(|(name, ..)| *name == directive.name);
             return known

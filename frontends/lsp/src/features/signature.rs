@@ -15,22 +15,18 @@ struct Forms {
 
 /// The forms that fit what is written so far.
 pub(crate) fn at(syntax: &Syntax<'_>, offset: usize) -> Value {
+    if let Some(directive) = syntax.directives.iter().find(|d| d.range.start <= offset && offset <= d.range.end) {
+        let known = language::DIRECTIVES.iter().find(|(name, ..)| *name == directive.name);
+        return known.map_or(none(), |(name, example, summary)| {
+            let value = if *name == "escape" { "\\" } else { example };
+            let form = (format!("{name}={value}"), vec![value.to_owned()]);
+            show(&Forms { labels: vec![form], active: 0 }, summary, &[])
+        });
+    }
     for item in &syntax.document.items {
         let range = item.range();
-        if range.start <= offset && offset <= range.end {
-            match item {
-                Item::Directive { directive, .. } if offset <= directive.value.end.max(range.end) => {
-                    let known = language::DIRECTIVES.iter().find(|(name, ..)| *name == directive.name);
-                    let value = |value| if directive.name == "escape" { "\\" } else { value };
-                    return known.map_or(none(), |(name, example, summary)| {
-                        let value = value(*example);
-                        let form = (format!("{name}={value}"), vec![value.to_owned()]);
-                        show(&Forms { labels: vec![form], active: 0 }, summary, &[])
-                    });
-                }
-                Item::Comment(_) if offset > range.start => return none(),
-                _ => {}
-            }
+        if matches!(item, Item::Comment(_)) && range.start < offset && offset <= range.end {
+            return none();
         }
     }
     let Some(step) = syntax.step_at(offset).map(|index| &syntax.steps[index]) else { return none() };
@@ -55,7 +51,9 @@ pub(crate) fn at(syntax: &Syntax<'_>, offset: usize) -> Value {
     {
         return flag_value(entry.keyword, known);
     }
-    let written = Written::new(step, head.keyword.end, flags.last().map_or(0, |f| f.range.end), offset);
+    let start = flags.last().map_or(head.keyword.end, |flag| flag.range.end);
+    let (before, whole) = step.written(start, offset);
+    let written = Written { before, whole };
     let in_flags = flags.last().is_some_and(|last| offset <= last.range.end);
     forms(entry.keyword, &written, in_flags).map_or(none(), |forms| show(&forms, entry.summary, entry.flags))
 }
@@ -107,29 +105,6 @@ struct Written {
 }
 
 impl Written {
-    fn new(step: &Step<'_>, keyword_end: usize, flags_end: usize, offset: usize) -> Self {
-        let start = keyword_end.max(flags_end);
-        let (mut before, mut whole) = (String::new(), String::new());
-        let mut joined = 0;
-        for piece in &step.instruction.pieces {
-            let line = step.instruction.line.text();
-            let text = match piece.kind {
-                PieceKind::Text => {
-                    joined += piece.range.len();
-                    line.get(joined - piece.range.len()..joined).unwrap_or_default()
-                }
-                // In a blank line more may follow.
-                PieceKind::Blank if piece.range.start < offset => " ",
-                _ => continue,
-            };
-            let cut = |at: usize| text.floor_char_boundary(at.saturating_sub(piece.range.start).min(text.len()));
-            let from = cut(start);
-            whole.push_str(&text[from..]);
-            before.push_str(&text[from..cut(offset).max(from)]);
-        }
-        Written { before, whole }
-    }
-
     fn words(&self) -> Vec<std::ops::Range<usize>> {
         value::words(&self.whole, 0, '\\')
     }

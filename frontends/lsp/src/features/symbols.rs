@@ -13,12 +13,11 @@ const FUNCTION: u8 = 12;
 /// The directives and instructions; those of a stage below it.
 pub(crate) fn all(syntax: &Syntax<'_>, text: &Text) -> Value {
     let mut symbols: Vec<Value> = Vec::new();
-    for (range, directive) in syntax.document.directives() {
-        let line = range.start..range.start + text.as_str()[range.clone()].trim_end().len();
+    for directive in &syntax.directives {
         symbols.push(json!({
             "name": directive.name,
             "kind": PROPERTY,
-            "range": text.range(line),
+            "range": text.range(directive.range.clone()),
             "selectionRange": text.range(directive.name_range.clone()),
         }));
     }

@@ -24,6 +24,9 @@ pub(crate) const TYPES: [&str; 11] = [
     "modifier",
 ];
 
+/// The legend: modifiers by bit.
+pub(crate) const MODIFIERS: [&str; 1] = ["declaration"];
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Keyword = 0,
@@ -37,6 +40,18 @@ enum Kind {
     Variable = 8,
     Operator = 9,
     Modifier = 10,
+    /// A variable where it is declared.
+    Declaration,
+}
+
+impl Kind {
+    /// The number of the type, and the bits of the modifiers.
+    fn numbers(self) -> [usize; 2] {
+        match self {
+            Kind::Declaration => [Kind::Variable as usize, 1],
+            kind => [kind as usize, 0],
+        }
+    }
 }
 
 /// All tokens, each with its place relative to the one before.
@@ -48,18 +63,20 @@ pub(crate) fn all(syntax: &Syntax<'_>, text: &Text) -> Value {
         let start = range.start + (line.len() - line.trim_start().len());
         start..start + line.trim().len()
     };
+    for directive in &syntax.directives {
+        let (name, value) = (&directive.name_range, &directive.value);
+        let equals = name.end + source[name.end..value.start].find('=').unwrap_or(0);
+        tokens.push((directive.range.start..name.start, Kind::Comment));
+        tokens.push((name.clone(), Kind::Property));
+        tokens.push((equals..equals + 1, Kind::Operator));
+        tokens.push((value.clone(), Kind::Parameter));
+    }
+    let last_directive = syntax.directives.last().map_or(0, |directive| directive.range.end);
     for item in &syntax.document.items {
-        match item {
-            Item::Comment(range) => tokens.push((trimmed(range), Kind::Comment)),
-            Item::Directive { range, directive } => {
-                let equals = directive.name_range.end
-                    + source[directive.name_range.end..directive.value.start].find('=').unwrap_or(0);
-                tokens.push((trimmed(range).start..directive.name_range.start, Kind::Comment));
-                tokens.push((directive.name_range.clone(), Kind::Property));
-                tokens.push((equals..equals + 1, Kind::Operator));
-                tokens.push((directive.value.clone(), Kind::Parameter));
-            }
-            _ => {}
+        if let Item::Comment(range) = item
+            && range.start >= last_directive
+        {
+            tokens.push((trimmed(range), Kind::Comment));
         }
     }
     for step in &syntax.steps {
@@ -72,7 +89,8 @@ pub(crate) fn all(syntax: &Syntax<'_>, text: &Text) -> Value {
     for (range, kind) in tokens {
         let at = text.position(range.start);
         let column = if at.line == line { at.character - character } else { at.character };
-        data.extend([at.line - line, column, text.width(range), kind as usize, 0]);
+        data.extend([at.line - line, column, text.width(range)]);
+        data.extend(kind.numbers());
         (line, character) = (at.line, at.character);
     }
     json!({"data": data})
@@ -104,6 +122,13 @@ fn instruction(
     for heredoc in &step.instruction.heredocs {
         tokens.push((trimmed(&heredoc.end), Kind::Macro));
     }
+}
+
+/// Where the name of an image ends, and its tag or digest begins.
+fn image_name(reference: &str) -> usize {
+    let name = reference.find('@').unwrap_or(reference.len());
+    let slash = reference[..name].rfind('/').unwrap_or(0);
+    reference[slash..name].find(':').map_or(name, |colon| slash + colon)
 }
 
 /// Tokens of a joined line.
@@ -182,7 +207,24 @@ impl<'l> Marks<'l> {
                 }
                 _ => Kind::Parameter,
             };
-            self.text(at..end, kind, &mut quote);
+            let (head, glue) = match step.keyword {
+                Some(Keyword::From) if index == 0 => (image_name(word), 1),
+                Some(Keyword::Arg) => (word.find('=').unwrap_or(word.len()), 0),
+                Some(Keyword::Env) if index == 0 || word.contains('=') => (word.find('=').unwrap_or(word.len()), 0),
+                _ => (0, 0),
+            };
+            let (first, rest) = match step.keyword {
+                Some(Keyword::From) => (Kind::Class, Kind::Property),
+                _ => (Kind::Declaration, Kind::Parameter),
+            };
+            if head == 0 || quote.is_some() {
+                self.text(at..end, kind, &mut quote);
+            } else {
+                self.text(at..at + head, first, &mut quote);
+                let equals = usize::from(glue == 0 && head < word.len());
+                self.push(at + head..at + head + equals, Kind::Operator);
+                self.text((at + head + equals.max(glue)).min(end)..end, rest, &mut quote);
+            }
             index += 1;
             at = self.skip_blanks(end);
         }
