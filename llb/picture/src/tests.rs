@@ -222,6 +222,32 @@ fn large_graphs_are_folded() {
     svg(&picture);
 }
 
+/// Stages each of which builds on the one before, and a last one that copies from each.
+fn chain(stages: usize) -> Graph {
+    let mut d = Dockerfile { graph: Graph::new() };
+    let mut state = d.source("docker-image://a", "[s0 1/1] FROM a");
+    let mut done = Vec::new();
+    for stage in 0..stages {
+        state = d.run(Some(state), "make", &format!("[s{stage} 1/1] RUN make {stage}"));
+        done.push(state);
+    }
+    for from in done {
+        state = d.copy(Some(state), from, "/x", "[last 1/1] COPY x");
+    }
+    d.result(state);
+    d.graph
+}
+
+#[test]
+fn of_too_long_lines_the_ends_are_drawn() {
+    each(std::iter::once(chain(130)), |_, picture| {
+        assert_sound_boxes(picture);
+        assert_sound_lines(picture);
+        let torn = picture.drawing.lines.iter().filter(|line| line.len() == 2).count();
+        assert!((1..60).contains(&torn), "{torn}");
+    });
+}
+
 #[test]
 fn stages_that_need_each_other_are_split() {
     let mut d = Dockerfile { graph: Graph::new() };
@@ -439,18 +465,6 @@ fn read(text: &str) -> Graph {
 #[test]
 #[ignore = "measures"]
 fn speed() {
-    let mut chain = Dockerfile { graph: Graph::new() };
-    let image = chain.source("docker-image://a", "[s0 1/1] FROM a");
-    let mut state = image;
-    let mut done = Vec::new();
-    for stage in 0..1000 {
-        state = chain.run(Some(state), "make", &format!("[s{stage} 1/1] RUN make {stage}"));
-        done.push(state);
-    }
-    for from in done {
-        state = chain.copy(Some(state), from, "/x", "[last 1/1] COPY x");
-    }
-    chain.result(state);
     let mut steps = Dockerfile { graph: Graph::new() };
     let mut state = steps.source("docker-image://a", "");
     for step in 0..10_000 {
@@ -463,7 +477,7 @@ fn speed() {
         ("1,000 stages of 1 to 3 steps", dockerfile(rng, 1000, 3)),
         ("1,000 stages of 1 to 19 steps", dockerfile(rng, 1000, 19)),
         ("2,000 stages of 1 to 19 steps", dockerfile(rng, 2000, 19)),
-        ("1,000 chained stages, a copy from each", chain.graph),
+        ("1,000 chained stages, a copy from each", chain(1000)),
         ("10,000 steps in a row", steps.graph),
         ("3,000 vertices at random", random::graph(rng, 6000)),
         ("10,000 vertices at random", random::graph(rng, 20_000)),
