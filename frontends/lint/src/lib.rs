@@ -17,6 +17,7 @@ mod testing;
 pub use config::{ConfigError, LabelType, Level, LintConfig};
 pub use pragma::Pragmas;
 pub use rules::{RULES, Rule, RuleScope};
+pub use shell::ScriptCache;
 
 use rbc_grammar::{Document, Item};
 use rbc_source::{Diagnostic, SourceFile, Span};
@@ -26,7 +27,27 @@ use rbc_source::{Diagnostic, SourceFile, Span};
 /// `document` is the file's text, read. A finding's place is that of what is wrong; [`line_of`] gives the line of the
 /// instruction around it. A rule finds each instruction faulty once, and points at further faults in it by further labels.
 pub fn check(file: &SourceFile, document: &Document<'_>, config: &LintConfig) -> Vec<Diagnostic> {
-    let flows = sheet::read(file, document, config);
+    check_with(file, document, config, None)
+}
+
+/// The same as [`check`] for a text that is checked again and again: scripts that it had before are not read again.
+pub fn check_again(
+    file: &SourceFile,
+    document: &Document<'_>,
+    config: &LintConfig,
+    cache: &mut ScriptCache,
+) -> Vec<Diagnostic> {
+    cache.begin();
+    check_with(file, document, config, Some(cache))
+}
+
+fn check_with(
+    file: &SourceFile,
+    document: &Document<'_>,
+    config: &LintConfig,
+    cache: Option<&ScriptCache>,
+) -> Vec<Diagnostic> {
+    let flows = sheet::read(file, document, config, cache);
     let mut findings = Vec::new();
     for rule in RULES {
         let Some(severity) = config.level_of(rule.code, rule.on).severity() else { continue };

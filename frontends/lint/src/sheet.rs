@@ -13,7 +13,7 @@ use rbc_word::csv;
 use crate::config::LintConfig;
 use crate::image::Image;
 use crate::pragma;
-use crate::shell::{self, Script};
+use crate::shell::{self, Script, ScriptCache};
 
 /// Statements that belong together: those of the build, or those that ONBUILD puts off to later ones.
 pub(crate) struct Flow<'d> {
@@ -46,6 +46,7 @@ pub(crate) struct Statement<'d> {
     /// Which of the command's heads it is: 1 for a trigger.
     head: usize,
     shell: ShellKind,
+    cache: Option<&'d ScriptCache>,
     script: OnceCell<Script<'d>>,
 }
 
@@ -89,14 +90,20 @@ enum ShellKind {
 }
 
 /// The statements of a file: those of the build, and those put off by ONBUILD.
-pub(crate) fn read<'d>(file: &'d SourceFile, document: &'d Document<'d>, config: &'d LintConfig) -> [Flow<'d>; 2] {
+pub(crate) fn read<'d>(
+    file: &'d SourceFile,
+    document: &'d Document<'d>,
+    config: &'d LintConfig,
+    cache: Option<&'d ScriptCache>,
+) -> [Flow<'d>; 2] {
     let default = match (config.shell, document.escape) {
         (false, _) => ShellKind::Other,
         // Nobody changes the escape character but for Windows, whose default shell is cmd.
         (true, '`') => ShellKind::Other,
         (true, _) => ShellKind::Posix,
     };
-    let mut reader = Reader { file, document, default, shell: default, stages: 0, name: None, shells: HashMap::new() };
+    let mut reader =
+        Reader { file, cache, document, default, shell: default, stages: 0, name: None, shells: HashMap::new() };
     let (mut build, mut triggers) = (Vec::new(), Vec::new());
     for item in &document.items {
         match item {
@@ -128,6 +135,7 @@ pub(crate) fn read<'d>(file: &'d SourceFile, document: &'d Document<'d>, config:
 
 struct Reader<'d> {
     file: &'d SourceFile,
+    cache: Option<&'d ScriptCache>,
     document: &'d Document<'d>,
     default: ShellKind,
     shell: ShellKind,
@@ -171,6 +179,7 @@ impl<'d> Reader<'d> {
             command,
             head,
             shell: self.shell,
+            cache: self.cache,
             script: OnceCell::new(),
         };
         let trigger = (keyword == Some(Keyword::Onbuild)).then(|| command.heads.get(1)).flatten();
@@ -394,18 +403,18 @@ impl<'d> Statement<'d> {
                     _ => script.push_whole(line, word.range.clone(), &word.text),
                 }
             }
-            return script.read();
+            return script.read(self.cache);
         }
         let Some(text) = self.text().filter(|_| self.shell == ShellKind::Posix) else { return script };
         let Some(heredoc) = self.instruction.heredocs.first() else {
             script.push_line(line, text.range.clone());
-            return script.read();
+            return script.read(self.cache);
         };
         let body = &self.file.text()[heredoc.body.clone()];
         if text.text.starts_with("<<") && text.text.split_whitespace().count() == 1 {
             if !names_foreign(body) {
                 script.push_file(heredoc.body.start, body);
-                return script.read();
+                return script.read(self.cache);
             }
             return script;
         }
@@ -414,7 +423,7 @@ impl<'d> Statement<'d> {
         let rest = self.instruction.line_end();
         script.push_file(rest.saturating_sub(1), "\n");
         script.push_file(rest, &self.file.text()[rest..self.instruction.range.end]);
-        script.read()
+        script.read(self.cache)
     }
 }
 
@@ -556,7 +565,7 @@ mod tests {
         let file = SourceFile::new(rbc_source::FileId(0), "Dockerfile", text);
         let document = Document::parse(file.text());
         let config = LintConfig::default();
-        let [build, triggers] = read(&file, &document, &config);
+        let [build, triggers] = read(&file, &document, &config, None);
         let mut seen = Vec::new();
         for (_, script) in build.runs().chain(triggers.runs()) {
             for command in &script.commands {

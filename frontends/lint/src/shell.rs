@@ -5,7 +5,9 @@
 
 mod walk;
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, Mutex};
 
 use rbc_grammar::Line;
 use rbc_source::{FileId, Span};
@@ -16,15 +18,77 @@ use shuck_parser::parser::Parser;
 pub(crate) struct Script<'d> {
     /// Its text.
     pub text: String,
+    /// It is made of a JSON array: what is inserted there would have to be quoted.
+    pub exec: bool,
+    read: Arc<Read>,
+    places: Vec<Place<'d>>,
+}
+
+/// What a script's text says.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
     /// Its commands, each before those in its arguments.
     pub commands: Vec<Command>,
     /// Its pipe signs.
     pub pipes: Vec<Range<usize>>,
     /// Whether it could be read.
     pub readable: bool,
-    /// It is made of a JSON array: what is inserted there would have to be quoted.
-    pub exec: bool,
-    places: Vec<Place<'d>>,
+}
+
+impl Deref for Script<'_> {
+    type Target = Read;
+
+    fn deref(&self) -> &Read {
+        &self.read
+    }
+}
+
+/// Scripts that were read: for those who check a text again after each change of it, where most scripts are as before.
+///
+/// It holds the scripts of the last check only.
+#[derive(Debug, Default)]
+pub struct ScriptCache {
+    /// Those of the check before.
+    before: HashMap<Box<str>, Arc<Read>>,
+    /// Those of this one.
+    now: Mutex<HashMap<Box<str>, Arc<Read>>>,
+}
+
+impl ScriptCache {
+    /// Begins a check.
+    pub(crate) fn begin(&mut self) {
+        let now = self.now.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.before = std::mem::take(now);
+    }
+
+    fn read(&self, text: &str) -> Arc<Read> {
+        let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(read) = now.get(text).or_else(|| self.before.get(text)).cloned() {
+            now.entry(text.into()).or_insert_with(|| Arc::clone(&read));
+            return read;
+        }
+        let read = Arc::new(read(text));
+        now.insert(text.into(), Arc::clone(&read));
+        read
+    }
+}
+
+/// The most braces that a script may open: the parser's time grows with the square of those it finds unclosed.
+const MOST_BRACES: usize = 2000;
+
+fn read(text: &str) -> Read {
+    if text.bytes().filter(|b| *b == b'{').count() > MOST_BRACES {
+        return Read::default();
+    }
+    let parsed = Parser::new(text).parse();
+    let found = if parsed.is_ok() { walk::commands(&parsed.file, text) } else { None };
+    match found {
+        // What powershell and cmd are given is theirs, up to the last semicolon.
+        Some((commands, pipes)) if !commands.first().is_some_and(|first| is_foreign(&first.name)) => {
+            Read { commands, pipes, readable: true }
+        }
+        _ => Read::default(),
+    }
 }
 
 /// Where a part of a script comes from: from this offset of it up to the next part.
@@ -91,18 +155,11 @@ impl<'d> Script<'d> {
     }
 
     /// Reads the text.
-    pub fn read(mut self) -> Self {
-        let parsed = Parser::new(&self.text).parse();
-        if parsed.is_ok()
-            && let Some((commands, pipes)) = walk::commands(&parsed.file, &self.text)
-        {
-            (self.commands, self.pipes) = (commands, pipes);
-            // What powershell and cmd are given is theirs, up to the last semicolon.
-            self.readable = !self.commands.first().is_some_and(|first| is_foreign(&first.name));
-        }
-        if !self.readable {
-            (self.commands, self.pipes) = Default::default();
-        }
+    pub fn read(mut self, cache: Option<&ScriptCache>) -> Self {
+        self.read = match cache {
+            Some(cache) => cache.read(&self.text),
+            None => Arc::new(read(&self.text)),
+        };
         self
     }
 
@@ -222,7 +279,7 @@ mod tests {
     fn script(text: &str) -> Script<'static> {
         let mut script = Script::unreadable();
         script.push_file(0, text);
-        script.read()
+        script.read(None)
     }
 
     fn commands(text: &str) -> Vec<String> {
@@ -284,9 +341,22 @@ mod tests {
             let script = script(text);
             assert!(!script.readable && script.commands.is_empty() && script.pipes.is_empty(), "{text}");
         }
-        for deep in ["(".repeat(5000), "$(".repeat(5000), "a && ".repeat(5000) + "a", "{ ".repeat(5000)] {
+        for deep in
+            ["{a,".repeat(5000), "(".repeat(5000), "$(".repeat(5000), "a && ".repeat(5000) + "a", "{ ".repeat(5000)]
+        {
             assert!(!script(&deep).readable);
         }
+    }
+
+    #[test]
+    fn cached_scripts() {
+        let mut cache = ScriptCache::default();
+        let first = cache.read("a b");
+        cache.begin();
+        assert!(Arc::ptr_eq(&first, &cache.read("a b")));
+        cache.begin();
+        cache.begin();
+        assert!(!Arc::ptr_eq(&first, &cache.read("a b")));
     }
 
     #[test]
