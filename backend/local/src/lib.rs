@@ -13,6 +13,7 @@ mod file;
 mod fs;
 mod keys;
 mod mount;
+pub mod rootless;
 mod sandbox;
 mod session;
 mod solver;
