@@ -147,7 +147,7 @@ pub struct Attest {
 }
 
 /// A cache to read or write.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cache {
     /// `registry`, `local`, `inline`, `gha`, ...
     pub kind: Text,
@@ -156,7 +156,7 @@ pub struct Cache {
 }
 
 /// Where a result goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Output {
     /// `image`, `registry`, `local`, `tar`, `oci`, `docker`, `cacheonly`.
     pub kind: Text,

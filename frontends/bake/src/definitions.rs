@@ -72,6 +72,12 @@ enum Read {
 }
 
 fn read(file: &SourceFile, env: &Environment, host: &dyn Host) -> Read {
+    if let Err(fault) = std::str::from_utf8(file.bytes()) {
+        let at = fault.valid_up_to();
+        let problem = Diagnostic::new(codes::SYNTAX, format!("`{}` is not UTF-8", file.name()));
+        let problem = problem.at(file.span(at, at)).note("save it as UTF-8 in your editor");
+        return Read::Broken(vec![problem]);
+    }
     let body = |parsed: rbc_source::Parsed<Body>| Read::Body(parsed.value, parsed.diagnostics);
     match lookup::format(file.name()) {
         Format::Compose => Read::Compose,

@@ -19,7 +19,7 @@ fn blame<T>(message: String, given: &Given<T>, target: &Text) -> Diagnostic {
 }
 
 /// Checks a target and brings its paths into their final form.
-pub(crate) fn complete(target: &mut Target, env: &Environment, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn complete(target: &mut Target, env: &Environment, local: &Platform, diagnostics: &mut Vec<Diagnostic>) {
     let name = target.name.clone();
     if let Some(given) = env.process.get("SOURCE_DATE_EPOCH").filter(|v| !v.is_empty()) {
         target
@@ -40,10 +40,9 @@ pub(crate) fn complete(target: &mut Target, env: &Environment, diagnostics: &mut
     {
         diagnostics.push(blame(format!("`shm-size`: {why}"), given, &name));
     }
-    let local = Platform::parse(&env.platform, &Platform::new("linux", "amd64")).unwrap_or_default();
     for given in &target.platforms {
         for part in given.value.split(',') {
-            if !part.eq_ignore_ascii_case("local") && Platform::parse(part, &local).is_err() {
+            if !part.eq_ignore_ascii_case("local") && Platform::parse(part, local).is_err() {
                 let problem = blame(format!("`{part}` is no platform"), given, &name);
                 diagnostics.push(problem.note("a platform is written as `linux/amd64` or `linux/arm/v7`"));
             }

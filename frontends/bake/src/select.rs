@@ -5,7 +5,9 @@ use crate::environment::Environment;
 use crate::finish;
 use crate::overrides::{Allowed, Overrides, Request};
 use crate::spec::Spec;
+use crate::world::MOST_HINTS;
 use rbc_ast::plan::{Given, Group, Map, Origin, Output, Plan, Policy, Target, Text};
+use rbc_oci::Platform;
 use rbc_source::{Diagnostic, bake as codes};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +37,7 @@ impl Definitions {
         let mut resolver = Resolver {
             definitions: self,
             overrides: &overrides,
+            parents: self.targets.iter().flat_map(|t| &t.inherits).map(|p| &p.value).collect(),
             done: HashMap::new(),
             allowed: Allowed::default(),
             faults: Vec::new(),
@@ -68,11 +71,14 @@ impl Definitions {
             default.members.dedup();
         }
         let linked = resolver.link(&mut targets);
+        let mut seen = HashSet::new();
+        resolver.faults.retain(|f| seen.insert((f.message.clone(), f.primary.as_ref().map(|l| l.span))));
         out.diagnostics.append(&mut resolver.faults);
         out.allowed = std::mem::take(&mut resolver.allowed);
         let used = std::mem::take(&mut resolver.used);
         self.sort_faults(&used, &groups, &mut out);
 
+        let local = Platform::parse(&env.platform, &Platform::new("linux", "amd64")).unwrap_or_default();
         for (name, spec) in targets {
             let mut target = spec.into_target();
             target.linked = linked.contains(&name);
@@ -80,7 +86,7 @@ impl Definitions {
                 let off = Policy { disabled: true, ..Policy::default() };
                 target.policy = vec![Given::new(off, Origin::Flag("--policy disabled=true".into()))];
             }
-            finish::complete(&mut target, env, &mut out.diagnostics);
+            finish::complete(&mut target, env, &local, &mut out.diagnostics);
             out.plan.targets.insert(name, target);
         }
         out.plan.groups = groups;
@@ -201,7 +207,9 @@ fn unique(names: Vec<Text>) -> Vec<Text> {
 struct Resolver<'d> {
     definitions: &'d Definitions,
     overrides: &'d Overrides,
-    /// Targets that were completed, for the children to come.
+    /// Targets that others inherit.
+    parents: HashSet<&'d Text>,
+    /// Those of them that were completed, for the children to come.
     done: HashMap<Text, Arc<Spec>>,
     allowed: Allowed,
     faults: Vec<Diagnostic>,
@@ -218,13 +226,13 @@ struct Pending {
     cut: bool,
 }
 
-impl Resolver<'_> {
+impl<'d> Resolver<'d> {
     /// A target on top of its parents, with its defaults. A parent that is on the way already counts as absent.
     fn resolve(&mut self, name: &Text, asked: &Text) -> Option<Spec> {
         let Some(&index) = self.definitions.target_index.get(name) else {
             let problem = Diagnostic::new(codes::NO_TARGET, format!("there is no target `{name}`"));
             let group = (name != asked).then(|| self.definitions.group(asked).and_then(|g| g.span)).flatten();
-            let problem = problem.suggest(name, self.all_names());
+            let problem = self.hint(problem, name, true);
             self.faults.push(match group {
                 Some(span) => problem.labelled(span, format!("a member of the group `{asked}`")),
                 None if name != asked => problem.note(format!("it is a member of the group `{asked}`")),
@@ -234,7 +242,6 @@ impl Resolver<'_> {
         };
         let spec = self.complete(index)?;
         let mut spec = Arc::unwrap_or_clone(spec);
-        spec.inherits.clear();
         if spec.context.is_none() {
             let base = spec.bases.default.as_deref().filter(|_| spec.bases.use_default);
             let path = base.map_or(".".into(), |base| crate::definitions::rebased(base, "."));
@@ -246,8 +253,14 @@ impl Resolver<'_> {
         Some(spec)
     }
 
-    fn all_names(&self) -> Vec<Text> {
-        self.definitions.target_names().chain(self.definitions.group_names()).cloned().collect()
+    /// Adds the name that may be meant.
+    fn hint(&self, problem: Diagnostic, name: &str, groups: bool) -> Diagnostic {
+        // It takes time in the number of names.
+        if self.faults.len() >= MOST_HINTS {
+            return problem;
+        }
+        let groups = self.definitions.group_names().filter(|_| groups);
+        problem.suggest(name, self.definitions.target_names().chain(groups))
     }
 
     fn complete(&mut self, index: usize) -> Option<Arc<Spec>> {
@@ -263,7 +276,9 @@ impl Resolver<'_> {
             if top.next == 0 {
                 self.used.insert(own.name.clone());
             }
-            if let Some(done) = self.done.get(&own.name).cloned().or_else(|| local.get(&top.index).cloned()) {
+            if top.next == 0
+                && let Some(done) = self.done.get(&own.name).or_else(|| local.get(&top.index)).cloned()
+            {
                 let finished = stack.pop()?;
                 underway.remove(&finished.index);
                 match stack.last_mut() {
@@ -287,34 +302,39 @@ impl Resolver<'_> {
                             Origin::Written { span, .. } => problem.labelled(*span, "inherited here"),
                             _ => problem,
                         };
-                        let problem = problem.suggest(&parent.value, definitions.target_names());
-                        if !self.faults.contains(&problem) {
-                            self.faults.push(problem);
-                        }
+                        let problem = self.hint(problem, &parent.value, false);
+                        self.faults.push(problem);
                     }
                 }
                 continue;
             }
             let finished = stack.pop()?;
             underway.remove(&finished.index);
-            let mut spec = finished.parents.unwrap_or_default();
-            spec.merge(own);
-            spec.name = own.name.clone();
+            let mut spec = match finished.parents {
+                None => own.clone(),
+                Some(mut parents) => {
+                    parents.merge(own);
+                    parents.name = own.name.clone();
+                    parents
+                }
+            };
+            spec.inherits.clear();
             let faults = self.overrides.apply(&mut spec, &mut self.allowed);
-            self.faults.extend(faults.into_iter().filter(|f| !self.faults.contains(f)).collect::<Vec<_>>());
+            self.faults.extend(faults);
             spec.normalize();
             let spec = Arc::new(spec);
-            if finished.cut {
-                local.insert(finished.index, spec.clone());
-            } else {
-                self.done.insert(own.name.clone(), spec.clone());
-            }
-            match stack.last_mut() {
-                None => return Some(spec),
-                Some(child) => {
-                    child.cut |= finished.cut;
-                    child.parents.get_or_insert_default().merge(&spec);
+            let Some(child) = stack.last_mut() else {
+                if !finished.cut && self.parents.contains(&own.name) {
+                    self.done.insert(own.name.clone(), spec.clone());
                 }
+                return Some(spec);
+            };
+            child.cut |= finished.cut;
+            child.parents.get_or_insert_default().merge(&spec);
+            if finished.cut {
+                local.insert(finished.index, spec);
+            } else {
+                self.done.insert(own.name.clone(), spec);
             }
         }
     }
@@ -381,7 +401,7 @@ impl Resolver<'_> {
         if self.definitions.group(other).is_some() {
             message = format!("`{other}` is a group, and only a target can be a context");
         }
-        let problem = Diagnostic::new(codes::NO_TARGET, message).suggest(other, self.definitions.target_names());
+        let problem = self.hint(Diagnostic::new(codes::NO_TARGET, message), other, false);
         self.faults.push(at_context(problem, name, context, targets));
         None
     }

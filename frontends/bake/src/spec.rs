@@ -2,7 +2,7 @@
 
 use rbc_ast::plan::{Attest, Cache, Given, Map, Origin, Output, Policy, Resources, Secret, Ssh, Target, Text};
 use rbc_source::Span;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A list that may be unset; an empty one is set.
 pub(crate) type List<T> = Option<Vec<Given<T>>>;
@@ -80,7 +80,7 @@ fn merge_by<T: Clone, K: std::hash::Hash + Eq>(own: &mut List<T>, other: &List<T
 }
 
 fn keep_last_by<T, K: std::hash::Hash + Eq>(list: &mut Vec<Given<T>>, key: impl Fn(&T) -> K) {
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     let mut kept: Vec<Given<T>> = Vec::with_capacity(list.len());
     for entry in list.drain(..) {
         match places.entry(key(&entry.value)) {
@@ -96,15 +96,24 @@ fn keep_last_by<T, K: std::hash::Hash + Eq>(list: &mut Vec<Given<T>>, key: impl 
 
 /// Takes exact duplicates out as the reference does: going backwards, an entry that occurs again later stays, and the last
 /// entry takes the place of the later one.
-fn drop_duplicates<T: PartialEq>(list: &mut Vec<Given<T>>) {
-    if list.len() < 2 {
+fn drop_duplicates<T: Clone + std::hash::Hash + Eq>(list: &mut Vec<Given<T>>) {
+    // Mostly there are none, and comparing a few is cheaper than hashing them.
+    let all_different = if list.len() <= 16 {
+        (1..list.len()).all(|i| list[..i].iter().all(|e| e.value != list[i].value))
+    } else {
+        let mut seen = HashSet::with_capacity(list.len());
+        list.iter().all(|e| seen.insert(&e.value))
+    };
+    if all_different {
         return;
     }
-    for i in (0..list.len() - 1).rev() {
-        if i + 1 < list.len()
-            && let Some(j) = (i + 1..list.len()).find(|j| list[*j].value == list[i].value)
-        {
-            list.swap_remove(j);
+    // Places of the entries behind the current one, which are all different.
+    let mut places: HashMap<T, usize> = HashMap::with_capacity(list.len());
+    for i in (0..list.len()).rev() {
+        let Some(j) = places.insert(list[i].value.clone(), i) else { continue };
+        list.swap_remove(j);
+        if let Some(moved) = list.get(j) {
+            places.insert(moved.value.clone(), j);
         }
     }
 }

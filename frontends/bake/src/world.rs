@@ -23,6 +23,9 @@ type Name = Arc<str>;
 /// Combinations that one matrix makes at most.
 const MOST_COMBINATIONS: usize = 100_000;
 
+/// So many wrong names are compared with the known ones; it takes time in the number of both.
+pub(crate) const MOST_HINTS: usize = 100;
+
 /// A block of a kind that can be referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
@@ -112,6 +115,8 @@ pub(crate) struct World<'b> {
     types: RefCell<HashMap<Name, Type>>,
     made_functions: RefCell<HashMap<Name, Slot<Arc<Function>>>>,
     faults: RefCell<Vec<(Owner, Diagnostic)>>,
+    /// Wrong names so far.
+    hints: Cell<usize>,
     /// Instances that cannot be built because another cannot.
     failed_with: RefCell<Vec<(usize, usize)>>,
 }
@@ -136,6 +141,7 @@ impl<'b> World<'b> {
             types: RefCell::default(),
             made_functions: RefCell::default(),
             faults: RefCell::default(),
+            hints: Cell::new(0),
             failed_with: RefCell::default(),
         };
         for (name, value) in env.builtins() {
@@ -195,6 +201,12 @@ impl<'b> World<'b> {
 
     fn is_reserved(&self, name: &str) -> bool {
         name == "target" || name == "group" || self.env.builtins().iter().any(|(n, _)| *n == name)
+    }
+
+    /// Whether another wrong name is compared with the known ones.
+    fn may_hint(&self) -> bool {
+        self.hints.set(self.hints.get() + 1);
+        self.hints.get() <= MOST_HINTS
     }
 
     fn report(&self, owner: Owner, diagnostic: Diagnostic) {
@@ -796,12 +808,14 @@ impl<'b> World<'b> {
             let problem = match used {
                 Use::Function(name, span) if !has_function(name) && !self.functions.contains_key(name) => {
                     let known = rbc_hcl::function_names().map(Name::from).chain(self.functions.keys().cloned());
+                    let known = known.take(if self.may_hint() { usize::MAX } else { 0 });
                     Diagnostic::new(rbc_source::hcl::UNKNOWN_FUNCTION, format!("there is no function `{name}`"))
                         .at(span)
                         .suggest(name, known)
                 }
                 Use::Variable(name, span, _) if !params.contains(name) && !self.exists(name) => {
                     let known = params.iter().chain(self.variables.keys()).chain(self.attributes.keys());
+                    let known = known.take(if self.may_hint() { usize::MAX } else { 0 });
                     Diagnostic::new(rbc_source::hcl::UNKNOWN_VARIABLE, format!("there is no variable `{name}`"))
                         .at(span)
                         .suggest(name, known)
@@ -1027,9 +1041,11 @@ impl<'b> World<'b> {
             return Lookup::Unknown;
         };
         let Some(&i) = self.by_name.get(&(kind, name.clone())).and_then(|all| all.last()) else {
-            // An object of all names says best what is there.
-            let names = self.by_name.keys().filter(|(k, _)| *k == kind).map(|(_, n)| (n.clone(), Value::null()));
-            return Lookup::Found(Value::object(names.collect()), 0);
+            // An object of the name that may be meant says best what is there.
+            let names = self.by_name.keys().filter(|(k, _)| *k == kind).map(|(_, n)| n);
+            let near = self.may_hint().then(|| closest(name, names)).flatten();
+            let near = near.map(|n| (n.into(), Value::null())).into_iter().collect();
+            return Lookup::Found(Value::object(near), 0);
         };
         let value = |argument: &str| -> Option<Value> {
             match (kind, argument) {
@@ -1111,12 +1127,15 @@ impl Scope for Sight<'_, '_> {
     }
 
     fn variables(&self) -> Vec<Name> {
+        if !self.world.may_hint() {
+            return Vec::new();
+        }
         let own = self.locals.iter().map(|(n, _)| n.clone());
         own.chain(self.world.values.borrow().keys().cloned()).collect()
     }
 
     fn functions(&self) -> Vec<Name> {
-        self.world.functions.keys().cloned().collect()
+        if self.world.may_hint() { self.world.functions.keys().cloned().collect() } else { Vec::new() }
     }
 
     fn globals(&self) -> &dyn Scope {

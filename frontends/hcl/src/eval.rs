@@ -21,7 +21,7 @@ pub trait Scope {
     fn variable(&self, name: &str, steps: &[Step]) -> Lookup;
     /// A function of the user's.
     fn function(&self, name: &str) -> Option<Arc<Function>>;
-    /// Names of all variables, to find the one that was meant.
+    /// Names of all variables, to find the one that was meant. A scope with many names may give them only so many times.
     fn variables(&self) -> Vec<Arc<str>>;
     /// Names of all functions of the user's.
     fn functions(&self) -> Vec<Arc<str>>;
@@ -928,6 +928,9 @@ fn wrong_operand(value: &Value, want: &Type, span: Span) -> Diagnostic {
     }
 }
 
+/// Names that are compared with a wrong one at most: a file may have as many wrong ones as there are names.
+const MOST_NAMES: usize = 100;
+
 /// `value.name`.
 fn attribute(value: &Value, name: &Arc<str>, span: Span) -> Result<Value, Box<Diagnostic>> {
     match value {
@@ -938,7 +941,9 @@ fn attribute(value: &Value, name: &Arc<str>, span: Span) -> Result<Value, Box<Di
                 "this object has no attribute"
             };
             Box::new(
-                Diagnostic::new(codes::NO_ELEMENT, format!("{what} `{name}`")).at(span).suggest(name, entries.keys()),
+                Diagnostic::new(codes::NO_ELEMENT, format!("{what} `{name}`"))
+                    .at(span)
+                    .suggest(name, entries.keys().take(MOST_NAMES)),
             )
         }),
         Value::Null(_) => Err(Box::new(
@@ -997,7 +1002,7 @@ fn element(collection: &Value, key: &Value, span: Span) -> Result<Value, Box<Dia
             };
             entries.get(&name).cloned().ok_or_else(|| {
                 let problem = Diagnostic::new(codes::NO_ELEMENT, format!("there is no element {name:?}")).at(span);
-                Box::new(problem.suggest(&name, entries.keys()))
+                Box::new(problem.suggest(&name, entries.keys().take(MOST_NAMES)))
             })
         }
         Value::Set(..) => Err(Box::new(

@@ -5,6 +5,7 @@ use super::node::{Data, Entries, Mark, Node, entry};
 use super::yaml::{self, Place};
 use super::{dotenv, template};
 use crate::Host;
+use crate::world::MOST_HINTS;
 use rbc_ast::plan::Text;
 use rbc_context::path;
 use rbc_source::{Diagnostic, SourceFile, Span, bake as codes};
@@ -422,7 +423,7 @@ impl Loader<'_> {
             None => {
                 if !services.contains_key(&other) {
                     let problem = *fault(format!("there is no service `{other}` to extend"), &at);
-                    return Err(Box::new(problem.suggest(&other, services.keys())));
+                    return Err(Box::new(problem.suggest(&other, services.keys().take(MOST_HINTS))));
                 }
                 self.extend(&other, services, resets, file, dir, scope, chain)?;
                 services.get(&other).map(|e| e.value.clone())
@@ -475,7 +476,7 @@ impl Loader<'_> {
         };
         if !base.services.contains_key(name) {
             let problem = *fault(format!("there is no service `{name}` in `{path}`"), file);
-            return Err(Box::new(problem.suggest(name, base.services.keys())));
+            return Err(Box::new(problem.suggest(name, base.services.keys().take(MOST_HINTS))));
         }
         // Paths of that file start from this one's directory by now.
         self.extend(name, &mut base.services, &base.resets, &path, dir, scope, chain)?;

@@ -6,6 +6,7 @@ use super::node::{Data, Entries, Entry, Node};
 use crate::Host;
 use crate::forms;
 use crate::spec::Spec;
+use crate::world::MOST_HINTS;
 use rbc_ast::plan::{Given, Map, Origin, Secret, Ssh, Text};
 use rbc_source::{Diagnostic, Span, bake as codes};
 use std::collections::{BTreeMap, HashSet};
@@ -692,6 +693,11 @@ pub(super) fn check_consistency(
     report: &mut dyn FnMut(Option<&Text>, Fault),
 ) {
     let fault = |span: Span, message: String| Box::new(Diagnostic::new(codes::COMPOSE, message).at(span));
+    let mut hints = 0;
+    let mut hint = |problem: Diagnostic, name: &str, known: &mut dyn Iterator<Item = &Text>| {
+        hints += 1;
+        Box::new(if hints <= MOST_HINTS { problem.suggest(name, known) } else { problem })
+    };
     for (name, service) in services {
         if service.spec.is_none() && !service.has_image {
             report(None, fault(service.key, format!("the service `{name}` has neither `image` nor `build`")));
@@ -704,7 +710,7 @@ pub(super) fn check_consistency(
             match services.get(other) {
                 None => {
                     let problem = *fault(*span, format!("there is no service `{other}`"));
-                    report(Some(name), Box::new(problem.suggest(other, services.keys())));
+                    report(Some(name), hint(problem, other, &mut services.keys()));
                 }
                 Some(other_service) if other_service.spec.is_none() => {
                     report(Some(name), fault(*span, format!("the service `{other}` has no `build`")));
@@ -715,7 +721,7 @@ pub(super) fn check_consistency(
         for (secret, span) in &service.secrets {
             if !secrets.contains_key(secret) {
                 let problem = *fault(*span, format!("there is no secret `{secret}` under `secrets`"));
-                report(Some(name), Box::new(problem.suggest(secret, secrets.keys())));
+                report(Some(name), hint(problem, secret, &mut secrets.keys()));
             }
         }
     }
