@@ -1,6 +1,7 @@
 //! `cargo xtask conformance [--cases DIR] [--json] [--diff ID] [--suite NAME]`: runs recorded cases through the same
 //! library call as `rbc compile` and says what is identical and what is not.
 
+mod bake;
 mod dockerfile;
 mod report;
 
@@ -43,6 +44,7 @@ pub fn run(args: &[&str]) -> Result<bool, String> {
     for (kind, folder) in folders {
         let report = match kind {
             "dockerfile" => dockerfile::run(&folder, options.diff.as_deref(), options.only.as_deref())?,
+            "bake" => bake::run(&folder, options.diff.as_deref(), options.only.as_deref())?,
             _ => continue,
         };
         reports.push(report);
@@ -83,10 +85,11 @@ fn folders(dir: &Path) -> Vec<(&'static str, PathBuf)> {
                     .read_dir()
                     .is_ok_and(|mut d| d.any(|f| f.is_ok_and(|f| f.path().extension().is_some_and(|e| e == "jsonl"))))
         }
+        "bake" => dir.join("cases").is_dir() && dir.join("expr").is_dir(),
         _ => false,
     };
     let mut found = Vec::new();
-    for kind in ["dockerfile"] {
+    for kind in ["dockerfile", "bake"] {
         for dir in [dir.to_path_buf(), dir.join(kind)] {
             if is(kind, &dir) {
                 found.push((kind, dir));
