@@ -141,3 +141,86 @@ fn a_graph_is_drawn_in_each_form() {
     let wrong = rbc().arg("graph").arg(&example).args(["--no-resolve", "-o", "g.png"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
 }
+
+#[test]
+fn a_file_is_linted_and_its_fixes_applied() {
+    let dir = Scratch::new();
+    let untidy = "FROM alpine:3.20 as base\nRUN sudo make\n";
+    let file = dir.file("Dockerfile", untidy);
+    let lint = |args: &[&str]| rbc().current_dir(dir.path()).arg("lint").args(args).output().unwrap();
+    let found = lint(&[]);
+    assert_eq!(found.status.code(), Some(1));
+    for part in ["W0102", "Dockerfile:1:18", "W0204", "Dockerfile:2:5"] {
+        assert!(stderr(&found).contains(part), "{part} in {}", stderr(&found));
+    }
+    assert!(lint(&["--no-fail"]).status.success());
+    let diff = lint(&["--diff"]);
+    assert_eq!(diff.status.code(), Some(1));
+    assert!(stdout(&diff).contains("+FROM alpine:3.20 AS base\n"), "{}", stdout(&diff));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), untidy, "a diff changes nothing");
+    lint(&["--fix"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "FROM alpine:3.20 AS base\nRUN sudo make\n");
+    let sarif: serde_json::Value = serde_json::from_str(&stdout(&lint(&["--message-format", "sarif"]))).unwrap();
+    assert!(sarif.to_string().contains("W0204"), "{sarif}");
+    dir.file(".hadolint.yaml", "failure-threshold: error\nignored: [DL3004]\n");
+    assert!(lint(&[]).status.success());
+    dir.file(".hadolint.yaml", "ignored: [");
+    let broken = lint(&[]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(stderr(&broken).contains(".hadolint.yaml"), "{}", stderr(&broken));
+}
+
+#[test]
+fn formatting_keeps_the_build() {
+    let dir = Scratch::new();
+    let untidy = "from alpine:3.20\nRUN echo a && \\\n  \n  echo b   \nCOPY   a    b\nEXPOSE   80\n";
+    let file = dir.file("Dockerfile", untidy);
+    let run = |args: &[&str]| rbc().current_dir(dir.path()).args(args).output().unwrap();
+    let digests = || {
+        let text = stdout(&run(&["compile", "--no-resolve", "--emit", "llb"]));
+        let digests: Vec<String> = text.lines().filter(|l| l.contains("sha256:")).map(str::to_owned).collect();
+        assert!(!digests.is_empty(), "{text}");
+        digests
+    };
+    let before = digests();
+    assert_eq!(run(&["fmt", "--check"]).status.code(), Some(1));
+    let diff = run(&["fmt", "--diff"]);
+    assert_eq!(diff.status.code(), Some(1));
+    assert!(stdout(&diff).contains("+FROM alpine:3.20\n"), "{}", stdout(&diff));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), untidy);
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("Dockerfile", &link).unwrap();
+    assert!(run(&["fmt", "link"]).status.success());
+    assert!(link.is_symlink());
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), untidy);
+    assert!(run(&["fmt", "--check"]).status.success());
+    assert_eq!(digests(), before);
+}
+
+#[test]
+fn an_editor_is_served() {
+    use std::io::Write as _;
+    let text = "FROM alpine:3.20 as base\n";
+    let document =
+        serde_json::json!({"uri": "file:///Dockerfile", "languageId": "dockerfile", "version": 1, "text": text});
+    let messages = [
+        serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}),
+        serde_json::json!({"jsonrpc": "2.0", "method": "initialized", "params": {}}),
+        serde_json::json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": document}}),
+        serde_json::json!({"jsonrpc": "2.0", "id": 2, "method": "shutdown"}),
+        serde_json::json!({"jsonrpc": "2.0", "method": "exit"}),
+    ];
+    let mut command = rbc();
+    let (input, output) = (std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut server = command.args(["lsp", "--stdio"]).stdin(input).stdout(output).spawn().unwrap();
+    let mut pipe = server.stdin.take().unwrap();
+    for message in messages {
+        let body = message.to_string();
+        write!(pipe, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    }
+    drop(pipe);
+    let output = server.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(stdout(&output).contains("textDocument/publishDiagnostics"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("W0102"), "{}", stdout(&output));
+}

@@ -57,6 +57,18 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw the graph of a build.
     Graph(GraphArgs),
+    /// Find what is wrong, risky or wasteful in Dockerfiles.
+    ///
+    /// BuildKit's checks and hadolint's rules, and rbc's own; `rbc explain` has a page for each.
+    Lint(LintArgs),
+    /// Format Dockerfiles, without changing what they build.
+    Fmt(FmtArgs),
+    /// Serve editors by the Language Server Protocol, over standard input and output.
+    Lsp {
+        /// The only way there is; editors pass it by habit.
+        #[arg(long)]
+        stdio: bool,
+    },
     /// Write what compiling needs of base images to a lock file.
     Lock(LockArgs),
     /// Explain a diagnostic by its code or name.
@@ -326,4 +338,91 @@ pub struct LockArgs {
     /// Ask registries again for images that have an entry.
     #[arg(long)]
     pub update: bool,
+}
+
+/// `rbc lint`.
+#[derive(Args, Clone, Debug)]
+pub struct LintArgs {
+    /// The Dockerfiles; `-` for standard input.
+    #[arg(default_value = "Dockerfile", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Apply the fixes that do not change what is built.
+    #[arg(long)]
+    pub fix: bool,
+    /// Apply the fixes that may change what is built, too.
+    #[arg(long)]
+    pub unsafe_fixes: bool,
+    /// Show what the fixes would change, and change nothing; the exit status is 1 if they would change anything.
+    #[arg(long)]
+    pub diff: bool,
+    /// Levels of rules, in the form of hadolint [default: .hadolint.yaml].
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Leave out these rules.
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// Do not read the shell scripts in RUN.
+    #[arg(long)]
+    pub no_shell: bool,
+    /// The least level at which a finding makes the exit status 1 [default: info].
+    #[arg(short = 't', long, value_enum, value_name = "LEVEL")]
+    pub failure_threshold: Option<Threshold>,
+    /// Findings never make the exit status 1.
+    #[arg(long)]
+    pub no_fail: bool,
+}
+
+/// How much a finding counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Threshold {
+    /// A fault.
+    Error,
+    /// Most likely a fault.
+    Warning,
+    /// Worth knowing.
+    Info,
+    /// A matter of style.
+    Style,
+}
+
+impl From<Threshold> for rbc_lint::Level {
+    fn from(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Error => Self::Error,
+            Threshold::Warning => Self::Warning,
+            Threshold::Info => Self::Info,
+            Threshold::Style => Self::Style,
+        }
+    }
+}
+
+/// `rbc fmt`.
+#[derive(Args, Clone, Debug)]
+pub struct FmtArgs {
+    /// The Dockerfiles; `-` formats standard input to standard output.
+    #[arg(default_value = "Dockerfile", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; the exit status is 1 if a file would be changed.
+    #[arg(long)]
+    pub check: bool,
+    /// Show what would be changed, and change nothing; the exit status is 1 if anything would be.
+    #[arg(long)]
+    pub diff: bool,
+    /// The case of instructions.
+    #[arg(long, value_enum, default_value_t = Keywords::Majority, value_name = "CASE")]
+    pub keywords: Keywords,
+    /// Spaces before a continuation line that has none.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=32))]
+    pub indent: u8,
+}
+
+/// The case of instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keywords {
+    /// That of most of the file's instructions.
+    Majority,
+    /// FROM.
+    Upper,
+    /// from.
+    Lower,
 }

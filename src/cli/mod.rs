@@ -3,14 +3,16 @@
 pub mod args;
 mod compile;
 mod dump;
+mod fmt;
 mod graph;
-
 pub mod host;
 mod inspect;
+mod lint;
 mod lock;
 mod messages;
 pub mod project;
 mod remote;
+mod rewrite;
 mod tables;
 
 use std::io::Write as _;
@@ -30,8 +32,10 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Compile(args) => compile::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),
-
         Command::Graph(args) => graph::run(args, &messages),
+        Command::Lint(args) => lint::run(args, &messages),
+        Command::Fmt(args) => fmt::run(args, &messages),
+        Command::Lsp { .. } => return lsp(),
         Command::Lock(args) => lock::run(args, &messages),
         Command::Explain { code } => messages::explain(code.as_deref(), cli.color),
         Command::Passes => tables::passes(),
@@ -44,7 +48,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            messages.print(&failure.sources, &failure.diagnostics);
+            // A command that only says no by its status has shown its findings already.
+            if !failure.diagnostics.is_empty() {
+                messages.print(&failure.sources, &failure.diagnostics);
+            }
             ExitCode::from(failure.code())
         }
     }
@@ -88,17 +95,34 @@ fn write_output(file: Option<&Path>, bytes: &[u8]) -> Result<(), Diagnostic> {
     };
     let failed =
         |e: std::io::Error| Diagnostic::new(environment::WRITE, format!("`{}` cannot be written: {e}", path.display()));
+    // The file a link leads to is written, not the link, and stays as private or as executable as it is.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     // What is no regular file (a device, a pipe) cannot be replaced.
     if path.metadata().is_ok_and(|m| !m.is_file()) {
         return std::fs::write(path, bytes).map_err(failed);
     }
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = std::fs::write(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
+    let keep_mode = || path.metadata().map_or(Ok(()), |old| std::fs::set_permissions(&draft, old.permissions()));
+    let written = std::fs::write(&draft, bytes).and_then(|()| keep_mode()).and_then(|()| std::fs::rename(&draft, path));
     if written.is_err() {
         _ = std::fs::remove_file(&draft);
     }
     written.map_err(failed)
+}
+
+/// `rbc lsp`. The exit status is what the protocol says: 0 if the client had said `shutdown`.
+fn lsp() -> ExitCode {
+    let served =
+        rbc_lsp::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock(), rbc_lsp::Options::default());
+    match served {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            _ = writeln!(std::io::stderr().lock(), "rbc lsp: {e}");
+            ExitCode::from(3)
+        }
+    }
 }
 
 fn man(dir: &Path) -> Result<(), Failure> {

@@ -54,8 +54,16 @@ impl Project {
     /// # Errors
     /// A file cannot be read, or a flag has a value that cannot be.
     pub fn load(args: &BuildArgs) -> Result<Project, Diagnostic> {
+        Project::load_beside(Sources::new(), args)
+    }
+
+    /// The same, where other texts are there already.
+    ///
+    /// # Errors
+    /// Those of [`Project::load`].
+    pub fn load_beside(sources: Sources, args: &BuildArgs) -> Result<Project, Diagnostic> {
         let mut project = Project {
-            sources: Sources::new(),
+            sources,
             file: FileId(0),
             attrs: BTreeMap::new(),
             ignore: None,
