@@ -4,11 +4,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// Programs that tests drive, with the Debian package of each.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/bin/chromium", "chromium"),
     ("/bin/busybox", "busybox-static"),
+    ("/usr/bin/git", "git"),
+    ("/usr/bin/python3", "python3"),
 ];
 
 /// Runs one command of the gate and says how long it took.
