@@ -14,8 +14,7 @@ use crate::{Cancel, Snapshot};
 pub struct Session {
     /// Directories, by the names that `local://` sources have.
     pub local: BTreeMap<String, PathBuf>,
-    /// OCI layouts, by the names that `oci-layout://` sources have before the first slash; see
-    /// [`Session::layout_of_store`].
+    /// OCI layouts, by the names that `oci-layout://` sources have before the first slash.
     pub layouts: BTreeMap<String, PathBuf>,
     /// Archives of images, made by `docker save` or as an OCI archive: `docker-image://` sources are looked for there
     /// before a registry is asked.

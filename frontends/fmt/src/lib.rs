@@ -1,6 +1,6 @@
 //! Formats Dockerfiles without changing what they build.
 //!
-//! [`format`] works over the concrete tree and gives edits, so what it has no rule for stays byte for byte: heredocs,
+//! [`format()`] works over the concrete tree and gives edits, so what it has no rule for stays byte for byte: heredocs,
 //! directives, comments, the text of commands. The joined text of an instruction that makes a vertex (FROM, RUN, COPY, ADD,
 //! WORKDIR) is part of that vertex's description, and a trigger's text is part of the image; so in those only the case of
 //! keywords changes, and what the parser drops: white space at line ends, blank lines between continuations, indentation

@@ -1,6 +1,6 @@
 //! Whether two graphs are the same build, as far as a [`Level`] promises.
 //!
-//! A graph is evaluated to terms ([`crate::state`]): commands and sources are taken for functions of which nothing is known,
+//! A graph is evaluated to terms (`state`): commands and sources are taken for functions of which nothing is known,
 //! and at [`Level::Files`] the laws of file operations, merge and diff bring what is provably the same file system to the
 //! same term. Equal terms are the same in every build that succeeds, whatever the commands do and the sources hold. Terms
 //! that differ may be the same all the same: then no law here says so.

@@ -1,7 +1,7 @@
 //! What is known of a file system that was not built yet: which paths are directories, files or links, and which may be
 //! anything.
 //!
-//! A [`Tree`] describes a set of file systems. [`apply`] says what becomes of it when a file action runs, and where the
+//! A [`Tree`] describes a set of file systems. `apply` says what becomes of it when a file action runs, and where the
 //! action writes; it follows the reference's executor (solver/llbsolver/file/backend.go and the copier of
 //! tonistiigi/fsutil). Everything errs on one side: a file system that an action can make is always among those that the
 //! tree describes, if the action succeeds. What an action does that fails does not matter, since then there is no result.

@@ -76,7 +76,7 @@ pub fn print(graph: &Graph) -> String {
     print_with(graph, &|_| None)
 }
 
-/// Like [`print`], with a further comment of one line above each node for which `note` has one.
+/// Like [`print()`], with a further comment of one line above each node for which `note` has one.
 pub fn print_with(graph: &Graph, note: &dyn Fn(NodeId) -> Option<String>) -> String {
     let names = names(graph);
     let lines: Vec<Vec<&[u8]>> = graph.sources.iter().map(|t| t.data.split(|b| *b == b'\n').collect()).collect();
