@@ -98,6 +98,7 @@ fn read(file: &SourceFile, env: &Environment, host: &dyn Host) -> Read {
             let like_json = file.text().trim_start().starts_with('{');
             let mut faults = vec![
                 Diagnostic::new(codes::SYNTAX, format!("`{}` is neither a compose file nor HCL nor JSON", file.name()))
+                    .at(file.span(0, 0))
                     .note("give the file a name that ends in `.hcl`, `.json` or `.yaml` to say what it is"),
             ];
             faults.extend(if like_json { json.diagnostics } else { hcl.diagnostics });
@@ -120,6 +121,11 @@ impl Definitions {
     /// Names of all groups, in their order.
     pub fn group_names(&self) -> impl Iterator<Item = &Text> {
         self.groups.iter().map(|(name, _)| name)
+    }
+
+    /// Whether something may be missing because it could not be understood.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.faults.iter().any(|f| f.owner.is_none() && f.diagnostic.is_error())
     }
 
     fn fault_all(&mut self, diagnostics: Vec<Diagnostic>) {

@@ -131,7 +131,7 @@ impl Definitions {
                         out.push(name.clone());
                     }
                 }
-                if !any && out.len() == before {
+                if !any && out.len() == before && !self.is_incomplete() {
                     diagnostics.push(Diagnostic::new(codes::NO_TARGET, format!("no target or group matches `{word}`")));
                 }
             } else if seen.insert(word.as_str().into()) {
@@ -230,13 +230,22 @@ impl<'d> Resolver<'d> {
     /// A target on top of its parents, with its defaults. A parent that is on the way already counts as absent.
     fn resolve(&mut self, name: &Text, asked: &Text) -> Option<Spec> {
         let Some(&index) = self.definitions.target_index.get(name) else {
-            let problem = Diagnostic::new(codes::NO_TARGET, format!("there is no target `{name}`"));
+            if self.definitions.is_incomplete() {
+                return None;
+            }
+            let problem = match self.definitions.group(name) {
+                Some(_) => Diagnostic::new(codes::CYCLE, format!("the group `{name}` is a member of itself")),
+                None => Diagnostic::new(codes::NO_TARGET, format!("there is no target `{name}`")),
+            };
             let group = (name != asked).then(|| self.definitions.group(asked).and_then(|g| g.span)).flatten();
             let problem = self.hint(problem, name, true);
             self.faults.push(match group {
                 Some(span) => problem.labelled(span, format!("a member of the group `{asked}`")),
                 None if name != asked => problem.note(format!("it is a member of the group `{asked}`")),
-                None => problem,
+                None => match self.definitions.group(name).and_then(|g| g.span) {
+                    Some(span) => problem.at(span),
+                    None => problem,
+                },
             });
             return None;
         };
@@ -295,6 +304,7 @@ impl<'d> Resolver<'d> {
                         underway.insert(*next);
                         stack.push(Pending { index: *next, next: 0, parents: None, cut: false });
                     }
+                    None if definitions.is_incomplete() => {}
                     None => {
                         let problem =
                             Diagnostic::new(codes::NO_TARGET, format!("there is no target `{}`", parent.value));
@@ -396,6 +406,9 @@ impl<'d> Resolver<'d> {
     fn linked(&mut self, name: &Text, context: &Text, other: &Text, targets: &Map<Spec>) -> Option<Spec> {
         if self.definitions.target_index.contains_key(other) {
             return self.resolve(other, other);
+        }
+        if self.definitions.is_incomplete() {
+            return None;
         }
         let mut message = format!("there is no target `{other}`");
         if self.definitions.group(other).is_some() {

@@ -10,8 +10,8 @@ use crate::csv;
 use crate::forms;
 use rbc_hcl::ast::{Attribute, Block, Body, Expr, ExprKind, Step, Use};
 use rbc_hcl::{
-    Entries, Function, Host, Lookup, Number, Scope, Type, Value, convert, evaluate, has_function, json_decode_as,
-    json_encode, json_encode_as, parse_type,
+    Callable, Entries, Function, Host, Lookup, Number, Scope, Type, Value, convert, evaluate, has_function,
+    json_decode_as, json_encode, json_encode_as, parse_type,
 };
 use rbc_source::{Diagnostic, Frame, Span, bake as codes, closest};
 use std::cell::{Cell, RefCell};
@@ -796,7 +796,9 @@ impl<'b> World<'b> {
             complete = false;
         }
         let (mut names, has_variadic) = self.params(block);
-        complete &= self.check_uses(name, &result.value, &names);
+        if complete {
+            complete = self.check_uses(name, &result.value, &names);
+        }
         let variadic = if has_variadic { names.pop() } else { None };
         complete.then(|| Function { params: names, variadic, result: result.value.clone() })
     }
@@ -1037,9 +1039,10 @@ impl<'b> World<'b> {
 
     /// What `target.NAME` or `group.NAME` is, with one more step if that is an argument.
     fn block_value(&self, kind: Kind, steps: &[Step]) -> Lookup {
-        let Some(Step::Attr(name, _)) = steps.first().filter(|_| self.blocks_ready.get()) else {
+        if !self.blocks_ready.get() {
             return Lookup::Unknown;
-        };
+        }
+        let Some(Step::Attr(name, _)) = steps.first() else { return Lookup::Failed };
         let Some(&i) = self.by_name.get(&(kind, name.clone())).and_then(|all| all.last()) else {
             // An object of the name that may be meant says best what is there.
             let names = self.by_name.keys().filter(|(k, _)| *k == kind).map(|(_, n)| n);
@@ -1119,10 +1122,11 @@ impl Scope for Sight<'_, '_> {
         }
     }
 
-    fn function(&self, name: &str) -> Option<Arc<Function>> {
+    fn function(&self, name: &str) -> Callable {
         match self.world.made_functions.borrow().get(name) {
-            Some(Slot::Done(function)) => Some(function.clone()),
-            _ => None,
+            Some(Slot::Done(function)) => Callable::Found(function.clone()),
+            Some(_) => Callable::Failed,
+            None => Callable::Unknown,
         }
     }
 
@@ -1153,7 +1157,7 @@ impl Scope for World<'_> {
         self.global().variable(name, steps)
     }
 
-    fn function(&self, name: &str) -> Option<Arc<Function>> {
+    fn function(&self, name: &str) -> Callable {
         self.global().function(name)
     }
 

@@ -20,7 +20,7 @@ pub trait Scope {
     /// The value of a variable with as many of the steps behind it as the scope wants to take itself.
     fn variable(&self, name: &str, steps: &[Step]) -> Lookup;
     /// A function of the user's.
-    fn function(&self, name: &str) -> Option<Arc<Function>>;
+    fn function(&self, name: &str) -> Callable;
     /// Names of all variables, to find the one that was meant. A scope with many names may give them only so many times.
     fn variables(&self) -> Vec<Arc<str>>;
     /// Names of all functions of the user's.
@@ -38,6 +38,16 @@ pub enum Lookup {
     /// There is none of this name.
     Unknown,
     /// There is one, but it has no value, which has been reported already.
+    Failed,
+}
+
+/// What a scope knows of a function of the user's.
+pub enum Callable {
+    /// It can be called.
+    Found(Arc<Function>),
+    /// There is none of this name.
+    Unknown,
+    /// There is one, but it is wrong, which has been reported already.
     Failed,
 }
 
@@ -638,14 +648,18 @@ impl Evaluator<'_> {
         if let Some(builtin) = functions::find(&call.name) {
             return self.call_builtin(span, call, builtin, locals);
         }
-        let Some(function) = self.scope.function(&call.name) else {
-            let mut names: Vec<Arc<str>> = functions::names().map(Into::into).collect();
-            names.extend(self.scope.functions());
-            return self.report(
-                Diagnostic::new(codes::UNKNOWN_FUNCTION, format!("there is no function `{}`", call.name))
-                    .at(call.name_span)
-                    .suggest(&call.name, names),
-            );
+        let function = match self.scope.function(&call.name) {
+            Callable::Found(function) => function,
+            Callable::Failed => return FAILED,
+            Callable::Unknown => {
+                let mut names: Vec<Arc<str>> = functions::names().map(Into::into).collect();
+                names.extend(self.scope.functions());
+                return self.report(
+                    Diagnostic::new(codes::UNKNOWN_FUNCTION, format!("there is no function `{}`", call.name))
+                        .at(call.name_span)
+                        .suggest(&call.name, names),
+                );
+            }
         };
         let args = self.expanded(call, locals)?;
         let required = function.params.len();

@@ -21,7 +21,7 @@ mod types;
 mod value;
 
 pub use convert::{convert, mismatch, unify};
-pub use eval::{Function, Lookup, Scope, convert_at, evaluate};
+pub use eval::{Callable, Function, Lookup, Scope, convert_at, evaluate};
 pub use functions::{
     Host, describe as describe_function, exists as has_function, json_decode_as, json_encode, json_encode_as,
     names as function_names,

@@ -38,8 +38,9 @@ pub fn parse(file: &SourceFile) -> Parsed<Body> {
             patches += 1;
             continue;
         }
-        if diagnostics.is_empty() || at >= resume {
-            diagnostics.push(explain(file, &text, at, error.message()));
+        let problem = explain(file, &text, at, error.message());
+        if diagnostics.is_empty() || at >= resume && !diagnostics.contains(&problem) {
+            diagnostics.push(problem);
         }
         if diagnostics.len() >= MOST_ERRORS {
             return Parsed { value: Body::default(), diagnostics };
@@ -151,6 +152,11 @@ fn blank(text: &mut String, at: usize, resume: usize) -> Option<usize> {
         })
         .collect();
     let line = lines.partition_point(|(start, _)| *start <= at.min(text.len().saturating_sub(1))).checked_sub(1)?;
+    // A list that is not closed began further up.
+    let line = match open_list(text, at) {
+        Some(start) if start >= resume => lines.partition_point(|(s, _)| *s <= start).checked_sub(1)?.min(line),
+        _ => line,
+    };
     let indent = |i: usize| {
         let (start, end) = lines[i];
         let content = &text[start..end];
@@ -178,6 +184,21 @@ fn blank(text: &mut String, at: usize, resume: usize) -> Option<usize> {
         .collect();
     text.replace_range(start..end, &blanked);
     Some(end)
+}
+
+/// Where the innermost list or call begins that is open at an offset.
+fn open_list(text: &str, at: usize) -> Option<usize> {
+    let mut open: Vec<(u8, usize)> = Vec::new();
+    for (kind, start, _) in scan(text).tokens.into_iter().take_while(|t| t.1 < at) {
+        match kind {
+            Kind::Open(b) => open.push((b, start)),
+            Kind::Close(_) => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.last().filter(|(b, _)| *b != b'{').map(|(_, start)| *start)
 }
 
 /// Whether a line looks like the beginning of an argument or block.
@@ -210,6 +231,8 @@ struct Scan {
     tokens: Vec<(Kind, usize, usize)>,
     /// A quote that is not closed on its line.
     open_quote: Option<usize>,
+    /// A `${` or `%{` within such a text that is not closed either.
+    open_interpolation: Option<usize>,
     /// A heredoc that is not closed: where it begins, and its delimiter.
     open_heredoc: Option<(usize, String)>,
     /// A typographic or single quote outside of a text.
@@ -221,7 +244,14 @@ struct Scan {
 /// Reads coarse tokens up to where something is plainly broken, or the end.
 fn scan(text: &str) -> Scan {
     let bytes = text.as_bytes();
-    let mut out = Scan { tokens: Vec::new(), open_quote: None, open_heredoc: None, odd_quote: None, bad_escape: None };
+    let mut out = Scan {
+        tokens: Vec::new(),
+        open_quote: None,
+        open_interpolation: None,
+        open_heredoc: None,
+        odd_quote: None,
+        bad_escape: None,
+    };
     let mut i = 0;
     while i < bytes.len() {
         let start = i;
@@ -247,12 +277,13 @@ fn scan(text: &str) -> Scan {
                 continue;
             }
             b'"' => match quoted_end(bytes, i, &mut out.bad_escape) {
-                Some(end) => {
+                Ok(end) => {
                     i = end;
                     Kind::Value
                 }
-                None => {
+                Err(interpolation) => {
                     out.open_quote = Some(i);
+                    out.open_interpolation = interpolation;
                     return out;
                 }
             },
@@ -325,9 +356,11 @@ fn is_heredoc(text: &str) -> bool {
     text[2..].trim_start_matches('-').starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The end of a quoted text; interpolations may hold quotes and lines of their own.
-fn quoted_end(bytes: &[u8], from: usize, bad_escape: &mut Option<usize>) -> Option<usize> {
+/// The end of a quoted text; interpolations may hold quotes and lines of their own. If it has none, the outermost
+/// interpolation that is open there.
+fn quoted_end(bytes: &[u8], from: usize, bad_escape: &mut Option<usize>) -> Result<usize, Option<usize>> {
     let mut depth = 0usize;
+    let mut outermost = None;
     let mut inner_quote = false;
     let mut i = from + 1;
     while let Some(b) = bytes.get(i) {
@@ -338,12 +371,15 @@ fn quoted_end(bytes: &[u8], from: usize, bad_escape: &mut Option<usize>) -> Opti
                 }
                 i += 1;
             }
-            b'"' if depth == 0 => return Some(i + 1),
+            b'"' if depth == 0 => return Ok(i + 1),
             b'"' => inner_quote = !inner_quote,
-            b'\n' if depth == 0 || inner_quote => return None,
+            b'\n' if depth == 0 || inner_quote => break,
             b'$' | b'%'
                 if bytes.get(i + 1) == Some(&b'{') && bytes.get(i.wrapping_sub(1)) != Some(b) && !inner_quote =>
             {
+                if depth == 0 {
+                    outermost = Some(i);
+                }
                 depth += 1;
                 i += 1;
             }
@@ -353,13 +389,15 @@ fn quoted_end(bytes: &[u8], from: usize, bad_escape: &mut Option<usize>) -> Opti
         }
         i += 1;
     }
-    None
+    Err(outermost.filter(|_| depth > 0))
 }
 
 /// Finds the cause of a syntax error at `at`.
 fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnostic {
     let span = |start: usize, end: usize| file.span(start, end);
     let char_end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+    let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let word_end = text[at..].find(|c| !in_word(c)).map_or(text.len(), |n| at + n).max(char_end);
     if let Some(limit) = limit_of(message) {
         return Diagnostic::new(codes::LIMIT, limit).at(span(at, char_end));
     }
@@ -398,6 +436,11 @@ fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnosti
             .at(span(escape, escape + 2))
             .note("the escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\uNNNN` and `\\UNNNNNNNN`; write `\\\\` for a backslash");
     }
+    if let Some(open) = scan.open_interpolation {
+        return new("this `${` is not closed")
+            .labelled(span(open, open + 2), "no `}` matches it")
+            .note("`$${` writes the characters `${` themselves");
+    }
     if let Some(quote) = scan.open_quote {
         let end = line_end(text.as_bytes(), quote);
         return new("this text is not closed")
@@ -409,7 +452,9 @@ fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnosti
             .labelled(span(start, line_end(text.as_bytes(), start)), "it begins here")
             .note(format!("end it with a line that holds nothing but `{delimiter}`"));
     }
-    explain_brackets(file, text, &scan, at).unwrap_or_else(|| new(&reworded(message)).at(span(at, char_end)))
+    explain_brackets(file, text, &scan, at)
+        .or_else(|| explain_line(file, text, &scan, at))
+        .unwrap_or_else(|| new(&reworded(message)).at(span(at, word_end)))
 }
 
 fn is_typographic(c: char) -> bool {
@@ -515,6 +560,41 @@ fn limit_of(message: &str) -> Option<String> {
     Some(format!("this has too many operators: {limit} are possible"))
 }
 
+/// What is often written in other languages.
+fn explain_line(file: &SourceFile, text: &str, scan: &Scan, at: usize) -> Option<Diagnostic> {
+    let new = |message: &str| Diagnostic::new(codes::SYNTAX, message);
+    let rest = &text[at..];
+    let remove = |length: usize| vec![Edit { span: file.span(at, at + length), text: String::new() }];
+    if rest.starts_with(';') {
+        let problem = new("a line is not ended by `;`").at(file.span(at, at + 1));
+        return Some(problem.fix("remove the `;`", remove(1), Applicability::Safe));
+    }
+    let name = rest.strip_prefix('$').filter(|name| name.starts_with(|c: char| c.is_alphabetic() || c == '_'));
+    if let Some(name) = name {
+        let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(text.len(), |n| at + 1 + n);
+        let problem = new("a variable is written without `$`, except within a text").at(file.span(at, end));
+        return Some(problem.fix("remove the `$`", remove(1), Applicability::Safe));
+    }
+    if rest.starts_with('"') && rest.lines().next().is_some_and(|line| line.contains("${") && line.ends_with('{')) {
+        let end = quoted_end(text.as_bytes(), at, &mut None).unwrap_or(at + 1);
+        let problem = new("the name of a block is a plain text, without `${`").at(file.span(at, end));
+        return Some(problem.note("a `matrix` makes several targets of one block, with computed names"));
+    }
+    // `name "value"` at the end of a line.
+    let before: Vec<_> = scan.tokens.iter().filter(|t| t.2 <= at).rev().take(3).collect();
+    let ends = rest.is_empty() || rest.starts_with(['\n', '\r']);
+    if let [(Kind::Value, start, end), (Kind::Name, name, name_end), ..] = before[..]
+        && ends
+        && before.get(2).is_none_or(|t| matches!(t.0, Kind::Newline | Kind::Open(b'{')))
+    {
+        let name = &text[*name..*name_end];
+        let problem = new(&format!("`{name}` is neither set with `=` nor a block")).at(file.span(*start, *end));
+        let edits = vec![Edit { span: file.span(*start, *start), text: "= ".into() }];
+        return Some(problem.fix("write `=`", edits, Applicability::Unsafe));
+    }
+    None
+}
+
 /// The parser's words in ours.
 fn reworded(message: &str) -> String {
     if message.contains("redefined attribute") {
@@ -522,6 +602,9 @@ fn reworded(message: &str) -> String {
     }
     if message.contains("redefined object key") {
         return "this key is already set in the same object".into();
+    }
+    if message.starts_with("invalid block body; ") {
+        return "a block on one line can hold one argument: `}` or a new line is expected here".into();
     }
     if message.starts_with("invalid expression; ") {
         return "a value is expected here".into();

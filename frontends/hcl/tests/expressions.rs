@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods)] // reads the recorded cases
 
 use rbc_hcl::ast::{Body, ExprKind, Step};
-use rbc_hcl::{Function, Host, Lookup, Scope, Value, evaluate, parse};
+use rbc_hcl::{Callable, Host, Lookup, Scope, Value, evaluate, parse};
 use rbc_source::{FileId, SourceFile};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl Scope for Variables {
             None => Lookup::Unknown,
         }
     }
-    fn function(&self, _: &str) -> Option<Arc<Function>> {
-        None
+    fn function(&self, _: &str) -> Callable {
+        Callable::Unknown
     }
     fn variables(&self) -> Vec<Arc<str>> {
         Vec::new()
