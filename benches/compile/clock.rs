@@ -49,7 +49,7 @@ pub struct Cost {
     pub min: Duration,
     /// Wall time, the median.
     pub median: Duration,
-    /// CPU time, the mean.
+    /// CPU time, the least of all runs.
     pub cpu: Duration,
     /// How often memory was asked for.
     pub allocations: u64,
@@ -74,16 +74,16 @@ pub fn measure<T>(mut work: impl FnMut() -> T) -> Cost {
     let bytes = BYTES.load(Ordering::Relaxed) - bytes;
     let batch = (SHORTEST.as_nanos() / once.as_nanos().max(1)).max(1) as u32;
     let mut times = Vec::new();
-    let cpu = thread_cpu();
+    let mut cpu = Duration::MAX;
     let start = Instant::now();
     while times.is_empty() || (start.elapsed() < BUDGET && times.len() < 1000) {
-        let from = Instant::now();
+        let (from, cpu_from) = (Instant::now(), thread_cpu());
         for _ in 0..batch {
             black_box(work());
         }
+        cpu = cpu.min((thread_cpu() - cpu_from) / batch);
         times.push(from.elapsed() / batch);
     }
-    let cpu = (thread_cpu() - cpu) / (batch * times.len() as u32);
     times.sort_unstable();
     Cost { min: times[0], median: times[times.len() / 2], cpu, allocations, bytes }
 }

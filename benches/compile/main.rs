@@ -139,15 +139,26 @@ fn row(name: &str, bytes: usize, p: &Phases) {
 fn named(builds: &[Build]) {
     println!("\nSingle files. Least time of each phase (parse includes lines), then of the whole way to bytes\n{HEAD}");
     for build in builds {
-        row(&build.name, build.file.bytes().len(), &phases(build));
-        println!();
+        let phases = phases(build);
+        row(&build.name, build.file.bytes().len(), &phases);
+        let count = |c: &Cost| c.allocations;
+        let Phases { lines, parse, lower, emit, all } = &phases;
+        print!("\n            allocations {:>8}", "");
+        println!(
+            " {:>10} {:>10} {:>10} {:>10} | {:>10}",
+            count(lines),
+            count(parse),
+            count(lower),
+            count(emit),
+            count(all)
+        );
     }
 }
 
 /// Each series with the power by which the cost grows from one size to the next: 1 is linear.
 fn series(wanted: impl Fn(&str) -> bool) {
     println!(
-        "\nGenerated files. growth: the power of the size by which the whole way costs more; 1 is linear\n{HEAD}   growth"
+        "\nGenerated files. growth: the power of the size by which the whole way takes more CPU; 1 is linear\n{HEAD}   growth"
     );
     for series in generated::SERIES.iter().filter(|s| wanted(s.name)) {
         let mut before: Option<(f64, f64)> = None;
@@ -158,7 +169,7 @@ fn series(wanted: impl Fn(&str) -> bool) {
             let phases = phases(&build);
             let bytes = build.file.bytes().len();
             row(&name, bytes, &phases);
-            let now = (*size as f64, phases.all.min.as_secs_f64());
+            let now = (*size as f64, phases.all.cpu.as_secs_f64());
             match before.replace(now) {
                 Some((size, cost)) => println!("     {:.2}", (now.1 / cost).ln() / (now.0 / size).ln()),
                 None => println!(),

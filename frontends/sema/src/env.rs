@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Lists up to this length are searched from end to end, which is faster than any index.
+const SHORT: usize = 16;
+
 /// A list of variables. Assigning one again moves it to the end, as LLB's environment does: the order is part of the
 /// bytes of a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Vars {
-    /// None where a variable was assigned again or deleted.
+    /// In a list with an index, none where a variable was assigned again or deleted.
     entries: Vec<Option<(Rc<str>, Rc<str>)>>,
-    places: HashMap<Rc<str>, usize>,
+    /// Where names stand, once the list is long.
+    index: Option<HashMap<Rc<str>, usize>>,
 }
 
 impl Vars {
@@ -18,35 +22,44 @@ impl Vars {
         Self::default()
     }
 
-    /// Assigns a variable and makes it the last.
-    pub fn set(&mut self, name: &str, value: impl Into<Rc<str>>) {
-        match self.places.get_mut(name) {
-            Some(place) => {
-                let old = self.entries[*place].take();
-                *place = self.entries.len();
-                let name = old.map_or_else(|| name.into(), |(name, _)| name);
-                self.entries.push(Some((name, value.into())));
-                self.shrink();
-            }
-            None => {
-                let name: Rc<str> = name.into();
-                self.places.insert(name.clone(), self.entries.len());
-                self.entries.push(Some((name, value.into())));
-            }
+    fn place(&self, name: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.entries.iter().position(|e| e.as_ref().is_some_and(|(n, _)| **n == *name)),
         }
+    }
+
+    /// Assigns a variable and makes it the last.
+    pub fn set(&mut self, name: impl AsRef<str> + Into<Rc<str>>, value: impl Into<Rc<str>>) {
+        let name = match self.take(name.as_ref()) {
+            Some((name, _)) => name,
+            None => name.into(),
+        };
+        if let Some(index) = &mut self.index {
+            index.insert(name.clone(), self.entries.len());
+        }
+        self.entries.push(Some((name, value.into())));
+        self.reindex();
     }
 
     /// Removes a variable.
     pub fn unset(&mut self, name: &str) {
-        if let Some(place) = self.places.remove(name) {
-            self.entries[place] = None;
+        self.take(name);
+    }
+
+    fn take(&mut self, name: &str) -> Option<(Rc<str>, Rc<str>)> {
+        match &mut self.index {
+            Some(index) => self.entries[index.remove(name)?].take(),
+            None => {
+                let place = self.place(name)?;
+                self.entries.remove(place)
+            }
         }
     }
 
     /// Its value.
     pub fn value(&self, name: &str) -> Option<&str> {
-        let place = *self.places.get(name)?;
-        self.entries[place].as_ref().map(|(_, v)| &**v)
+        self.entries[self.place(name)?].as_ref().map(|(_, v)| &**v)
     }
 
     /// All of them, in order.
@@ -54,22 +67,25 @@ impl Vars {
         self.entries.iter().flatten().map(|(k, v)| (&**k, &**v))
     }
 
+    /// All of them, in order, as their own.
+    pub fn into_entries(self) -> impl Iterator<Item = (Rc<str>, Rc<str>)> {
+        self.entries.into_iter().flatten()
+    }
+
     /// As `NAME=value`, in order.
     pub fn to_strings(&self) -> Vec<String> {
-        self.iter().map(|(k, v)| format!("{k}={v}")).collect()
+        self.iter().map(|(name, value)| [name, "=", value].concat()).collect()
     }
 
     /// Drops the gaps once they outnumber the variables, so that assigning stays cheap however often it is done.
-    fn shrink(&mut self) {
-        if self.entries.len() < 32 || self.entries.len() < 2 * self.places.len() {
+    fn reindex(&mut self) {
+        let known = self.index.as_ref().map_or(0, HashMap::len).max(SHORT);
+        if self.entries.len() <= 2 * known {
             return;
         }
         self.entries.retain(Option::is_some);
-        for (i, (name, _)) in self.entries.iter().flatten().enumerate() {
-            if let Some(place) = self.places.get_mut(name) {
-                *place = i;
-            }
-        }
+        let places = self.entries.iter().flatten().enumerate();
+        self.index = Some(places.map(|(i, (name, _))| (name.clone(), i)).collect());
     }
 }
 
@@ -101,5 +117,21 @@ mod tests {
         }
         assert_eq!(vars.to_strings(), ["C=4", "B=999"]);
         assert!(vars.entries.len() < 64);
+    }
+
+    #[test]
+    fn many_are_as_few() {
+        let mut vars = Vars::new();
+        for i in 0..300 {
+            vars.set(format!("V{}", i % 100), i.to_string());
+            vars.set("A", i.to_string());
+            if i % 7 == 0 {
+                vars.unset("V3");
+            }
+        }
+        assert!(vars.index.is_some() && vars.entries.len() <= 2 * vars.index.as_ref().unwrap().len());
+        let names: Vec<&str> = vars.iter().map(|(k, _)| k).collect();
+        assert_eq!((names.len(), names[0], names[99]), (100, "V0", "A"));
+        assert_eq!((vars.value("V99"), vars.value("V3")), (Some("299"), None));
     }
 }

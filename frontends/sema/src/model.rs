@@ -291,10 +291,10 @@ impl<'a> Scope<'a> {
                 StepKind::Arg(decls) => {
                     for decl in decls {
                         if let Some(value) = self.build_args.get(&*decl.name.text) {
-                            args.set(&decl.name.text, &**value);
+                            args.set(&*decl.name.text, &**value);
                         } else if let Some(default) = &decl.default {
                             let value = expand(default, &args)?;
-                            args.set(&decl.name.text, value);
+                            args.set(&*decl.name.text, value);
                         }
                     }
                 }

@@ -258,7 +258,7 @@ impl<'a> Lowering<'a> {
             self.builder.file(actions, meta)
         };
         self.built[id].state.out = Some(out);
-        self.commit(id, format!("{history} # buildkit"), true);
+        self.commit(id, true, |_| history + " # buildkit");
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod builder;
 mod chmod;
 mod context;
 mod copy;
+mod env;
 mod expose;
 mod format;
 mod mount;

@@ -1,19 +1,22 @@
 //! RUN.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rbc_ast::recipe::{Network, Run, Security};
 use rbc_context::path;
 use rbc_ir::{
     self as ir, CacheMount, CacheSharing, CdiDevice, Exec, ExecMeta, HostIp, LinuxResources, MountKind, NetMode, Op,
     ProxyEnv, SecretEnv, SecretMount, SecurityMode, SshMount, TmpfsMount, caps,
 };
-use rbc_sema::Vars;
 use rbc_sema::model::{StageId, StepRef};
 use rbc_source::{Diagnostic, lower as codes};
-use rbc_word::{Mode, Template, Unset};
+use rbc_word::{Env, Mode, Template, Unset};
 
 use crate::builder::{named, normalize_path, with_command};
+use crate::env::StageEnv;
 use crate::mount::{Kind, Mount, Sharing};
-use crate::stage::{Lowering, upper_instruction};
+use crate::stage::{Built, Lowering, upper_instruction};
 
 /// Where a script given as heredoc is put.
 const SCRIPTS: &str = "/dev/pipes/";
@@ -49,9 +52,8 @@ impl<'a> Lowering<'a> {
                     .note("ask for those with `# syntax=docker/dockerfile:1-labs` in the first line, or with `--labs`"),
             ));
         }
-        let env = self.shown_env(id, &expanded);
-        let shown =
-            expand_shown(&shown, self.model.scope.recipe.escape, env.as_ref().unwrap_or(&self.built[id].state.env));
+        let env = Shown { env: &self.built[id].env, mounts: &expanded };
+        let shown = expand_shown(&shown, self.model.scope.recipe.escape, &env);
         let platform = self.built[id].state.platform.clone();
         let name = self.prefix_step(id, step, &upper_instruction(&shown), platform.as_ref());
         let shm = self.builder.options.shm_size;
@@ -63,7 +65,7 @@ impl<'a> Lowering<'a> {
         meta.ignore_cache = self.model.stages[id].no_cache;
         meta.linux_resources = self.linux_resources();
         let meta = self.located(id, step, meta);
-        let history = self.history(id, &args);
+        self.commit(id, true, |built| history(built, &args));
         let empty = args.is_empty();
         let exec = self.exec(id, run, args, mounts);
         let root = exec.mounts.iter().find(|m| m.dest == ir::ROOT_MOUNT).and_then(|m| m.output).unwrap_or_default();
@@ -72,7 +74,6 @@ impl<'a> Lowering<'a> {
             self.empty_runs.push((out, step.span));
         }
         self.built[id].state.out = Some(out);
-        self.commit(id, history, true);
         Ok(())
     }
 
@@ -247,47 +248,14 @@ impl<'a> Lowering<'a> {
         mounts.ssh.push(ir::Mount::without_input(target, kind));
     }
 
-    /// The variables to show a command with: those that hold a secret are masked. None if there are no such.
-    fn shown_env(&self, id: StageId, mounts: &[Mount]) -> Option<Vars> {
-        let mut masked = mounts.iter().filter(|m| m.kind == Kind::Secret).filter_map(|m| m.env.as_deref()).peekable();
-        masked.peek()?;
-        let mut env = self.built[id].state.env.clone();
-        for name in masked {
-            env.set(name, "****");
-        }
-        Some(env)
-    }
-
-    /// The entry of a command in the image's history: with the build arguments that it could see.
-    fn history(&self, id: StageId, args: &[String]) -> String {
-        let built = &self.built[id];
-        let mut shown: Vec<String> = Vec::new();
-        let mut places = std::collections::HashMap::new();
-        for (name, value) in &built.args {
-            let value = built.state.env.value(name).unwrap_or_else(|| value.as_deref().unwrap_or_default());
-            let entry = format!("{name}={value}");
-            match places.entry(name) {
-                std::collections::hash_map::Entry::Occupied(place) => shown[*place.get()] = entry,
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(shown.len());
-                    shown.push(entry);
-                }
-            }
-        }
-        if !shown.is_empty() {
-            shown.insert(0, format!("|{}", shown.len()));
-        }
-        shown.extend(args.iter().cloned());
-        format!("RUN {} # buildkit", shown.join(" "))
-    }
-
     fn exec(&mut self, id: StageId, run: &Run, args: Vec<String>, mounts: Mounts) -> Exec {
         let options = self.builder.options;
         let can = |cap: &str| self.builder.caps.supports(cap);
-        let state = &self.built[id].state;
-        let mut env = state.env.to_strings();
+        let Built { state, env, .. } = &self.built[id];
+        let no_agent = env.value("SSH_AUTH_SOCK").is_none();
+        let mut env = env.to_strings();
         if let Some(agent) = mounts.ssh.first()
-            && state.env.value("SSH_AUTH_SOCK").is_none()
+            && no_agent
         {
             env.push(format!("SSH_AUTH_SOCK={}", agent.dest));
         }
@@ -384,8 +352,25 @@ fn owner_and_mode(mount: &Mount, default: u32) -> (u32, u32, u32) {
     (mount.uid.unwrap_or_default(), mount.gid.unwrap_or_default(), mount.mode.unwrap_or(default))
 }
 
+/// The variables to show a command with: those that hold a secret are masked.
+struct Shown<'a> {
+    env: &'a StageEnv,
+    mounts: &'a [Mount],
+}
+
+impl Env for Shown<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let secret = |m: &Mount| m.kind == Kind::Secret && m.env.as_deref() == Some(name);
+        if self.mounts.iter().any(secret) { Some("****") } else { self.env.value(name) }
+    }
+
+    fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        self.env.keys()
+    }
+}
+
 /// Expands a command for display: known variables only, quotes stay.
-fn expand_shown(text: &str, escape: char, env: &Vars) -> String {
+fn expand_shown(text: &str, escape: char, env: &dyn Env) -> String {
     let mode = Mode { raw_quotes: true, ..Mode::default() };
     let expanded =
         Template::parse(text, escape, mode).and_then(|t| t.expand(env, Unset::Keep).map(|e| e.text.into_owned()));
@@ -399,4 +384,29 @@ fn first_line(script: &str) -> String {
         Some((first, _)) => format!("{first}..."),
         None => script,
     }
+}
+
+/// The entry of a command in the image's history: with the build arguments that it could see.
+fn history(built: &Built, args: &[String]) -> String {
+    let mut shown: Vec<(&str, &str)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (name, value) in &built.args {
+        let value = built.env.value(name).unwrap_or_else(|| value.as_deref().unwrap_or_default());
+        match places.entry(&**name) {
+            Entry::Occupied(place) => shown[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(shown.len());
+                shown.push((name, value));
+            }
+        }
+    }
+    let mut entry = String::from("RUN ");
+    if !shown.is_empty() {
+        entry += &format!("|{} ", shown.len());
+    }
+    for (name, value) in shown {
+        entry.extend([name, "=", value, " "]);
+    }
+    entry += &args.join(" ");
+    entry + " # buildkit"
 }

@@ -2,21 +2,23 @@
 //!
 //! The order of things follows BuildKit's `dockerfile2llb/convert.go`, since it shows in the result.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use rbc_ast::recipe::{ArgDecl, CommandLine, Healthcheck, Pair, StepKind, Word};
 use rbc_context::path;
 use rbc_ir::{Action, FileAction, Frame, Meta, Mkdir, NetMode, Ref};
 use rbc_oci::{self as oci, History, ImageConfig, Platform, Reference, Time};
+use rbc_sema::Model;
 use rbc_sema::model::{ArgInfo, NON_ENV_ARGS, SCRATCH, StageId, StepRef, quote, word_error};
 use rbc_sema::near::near;
 use rbc_sema::options::NetworkMode;
-use rbc_sema::{Model, Vars};
 use rbc_source::{Code, Diagnostic, Span, lint, lower as codes};
 use rbc_word::{Mode, Template, Unset};
 
 use crate::builder::{Builder, Local, named, normalize_path, with_command};
 use crate::context::{Loaded, MainContext, Stop, ask};
+use crate::env::StageEnv;
 use crate::outline::Capture;
 use crate::questions::{Answers, ImageQuestion};
 use crate::state::State;
@@ -26,14 +28,19 @@ use crate::{Ignored, Lowered, Outcome, Outline, Product, Request, StageSummary, 
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
 
 /// What a stage has come to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Built {
     pub state: State,
+    /// The config of its image but for the environment.
     pub image: ImageConfig,
-    pub base_image: Option<ImageConfig>,
+    pub env: StageEnv,
+    /// The config of the image that it starts from, itself or by way of other stages.
+    base_image: Option<Rc<ImageConfig>>,
     pub platform: Option<Platform>,
     /// Its steps have run, or it has none.
     pub dispatched: bool,
+    /// The target is it, or starts from it: only then is its history ever seen.
+    in_result: bool,
     /// Its base was looked up.
     resolved: bool,
     /// Triggers of the stage that it starts from were put in.
@@ -47,7 +54,11 @@ pub(crate) struct Built {
     /// The image whose answer has the triggers.
     trigger_source: Option<ImageQuestion>,
     /// Declared arguments with their values, in order, those of the base first.
-    pub args: Vec<(String, Option<String>)>,
+    pub args: Vec<(Rc<str>, Option<Rc<str>>)>,
+    /// Those of them that have no value.
+    unset_args: Rc<HashSet<Rc<str>>>,
+    /// The values of [`NON_ENV_ARGS`].
+    scans: [Option<Rc<str>>; 2],
     /// Paths that it uses of the build context.
     pub context_paths: BTreeSet<String>,
     /// The stage whose `used_paths` note what is used of this stage's file system.
@@ -71,33 +82,7 @@ pub(crate) struct Built {
 
 impl Built {
     fn new(id: StageId, base_name: String) -> Built {
-        Built {
-            state: State::scratch(),
-            image: ImageConfig::default(),
-            base_image: None,
-            platform: None,
-            dispatched: false,
-            resolved: false,
-            triggers_added: false,
-            failed: false,
-            base_name,
-            triggers: Vec::new(),
-            trigger_source: None,
-            args: Vec::new(),
-            context_paths: BTreeSet::new(),
-            paths_of: id,
-            used_paths: BTreeSet::new(),
-            workdir_set: false,
-            cmd_at: None,
-            entrypoint_at: None,
-            healthcheck_at: None,
-            shown: 0,
-            step: 0,
-            capture: Capture::default(),
-            scan_stage: false,
-            scan_context: false,
-            narrow: None,
-        }
+        Built { base_name, paths_of: id, ..Built::default() }
     }
 }
 
@@ -112,6 +97,8 @@ pub(crate) struct Lowering<'a> {
     pub ignored: Ignored,
     /// The vertex of the build context if that is a directory of the client: made at first use, narrowed in the end.
     context_vertex: Option<Ref>,
+    /// Of each stage, the last one that starts from it: it takes over what the others copy.
+    heirs: Vec<Option<StageId>>,
     errors: Vec<Diagnostic>,
     needed: Vec<crate::questions::Question>,
     /// Vertices that run nothing; an error if the result needs one.
@@ -126,7 +113,13 @@ impl<'a> Lowering<'a> {
         model: Model<'a>,
         main: MainContext,
     ) -> Self {
-        let built = model.stages.iter().enumerate().map(|(id, s)| Built::new(id, s.base_name.clone())).collect();
+        let mut built: Vec<Built> =
+            model.stages.iter().enumerate().map(|(id, s)| Built::new(id, s.base_name.clone())).collect();
+        let mut next = Some(model.target);
+        while let Some(id) = next {
+            built[id].in_result = true;
+            next = model.stages[id].base;
+        }
         Lowering {
             builder,
             model,
@@ -136,6 +129,7 @@ impl<'a> Lowering<'a> {
             main,
             ignored: Ignored::default(),
             context_vertex: None,
+            heirs: Vec::new(),
             errors: Vec::new(),
             needed: Vec::new(),
             empty_runs: Vec::new(),
@@ -242,10 +236,11 @@ impl<'a> Lowering<'a> {
         let stage = &self.model.stages[id];
         if self.built[id].base_name == SCRATCH && stage.context.is_none() {
             let platform = self.target_platform().clone();
+            let is_image = stage.is_image();
+            self.start_from(id, &empty_image(&platform));
             let built = &mut self.built[id];
-            built.image = empty_image(&platform);
             built.platform = Some(platform);
-            built.dispatched = stage.is_image();
+            built.dispatched = is_image;
             return Ok(());
         }
         self.built[id].dispatched |= stage.is_image();
@@ -276,18 +271,18 @@ impl<'a> Lowering<'a> {
                 if !image.platform.architecture.is_empty() && !image.platform.os.is_empty() {
                     built.platform = Some(image.platform.clone());
                 }
-                built.image = ImageConfig { created: None, ..image.clone() };
+                self.start_from(id, image);
             }
-            built.take(loaded);
+            self.built[id].take(loaded);
             return Ok(());
         }
         let name = self.built[id].base_name.clone();
         if let Some(context) = self.model.context_for(&name, Some(&platform))? {
             let loaded = self.builder.named_context(&context, self.answers)?;
-            let built = &mut self.built[id];
             let image = loaded.image.clone().unwrap_or_else(|| empty_image(&platform));
-            built.base_image = Some(image.clone());
-            built.image = ImageConfig { created: None, ..image };
+            self.start_from(id, &image);
+            let built = &mut self.built[id];
+            built.base_image = Some(Rc::new(image));
             built.take(loaded);
             built.state.platform = Some(platform.normalize());
             built.platform = Some(platform);
@@ -324,10 +319,10 @@ impl<'a> Lowering<'a> {
         let name = reference.to_string();
         let scratch = found.config.diff_ids.as_ref().is_none_or(Vec::is_empty)
             && found.config.history.iter().all(|h| h.empty_layer);
+        self.start_from(id, &found.config);
         let built = &mut self.built[id];
         built.base_name.clone_from(&name);
-        built.base_image = Some(found.config.clone());
-        built.image = ImageConfig { created: None, ..found.config.clone() };
+        built.base_image = built.in_result.then(|| Rc::new(found.config.clone()));
         built.triggers = (0..found.triggers.len()).collect();
         built.trigger_source = Some(question);
         if !scratch {
@@ -359,7 +354,6 @@ impl<'a> Lowering<'a> {
 
     /// Puts the triggers of a stage's base before its steps. Gives whether they name new sources.
     fn add_triggers(&mut self, id: StageId) -> Result<bool, Box<Diagnostic>> {
-        self.inherit(id);
         let span = self.model.stages[id].span;
         let mut steps = Vec::new();
         let built = &mut self.built[id];
@@ -394,23 +388,46 @@ impl<'a> Lowering<'a> {
         if steps.is_empty() { Ok(false) } else { self.model.add_triggers(id, steps) }
     }
 
-    /// Takes over what a stage inherits from the stage that it starts from.
+    /// Takes over what a stage inherits from the stage that it starts from. The last to do so need not copy what grows.
     fn inherit(&mut self, id: StageId) {
+        fn take<T: Clone + Default>(value: &mut T, last: bool) -> T {
+            if last { std::mem::take(value) } else { value.clone() }
+        }
         let Some(base) = self.model.stages[id].base else { return };
-        let from = &self.built[base];
-        let (state, platform, base_image) = (from.state.clone(), from.platform.clone(), from.base_image.clone());
-        let (args, paths_of, workdir_set) = (from.args.clone(), from.paths_of, from.workdir_set);
+        let last = self.heirs[base] == Some(id);
+        let from = &mut self.built[base];
+        let mut image = take(&mut from.image, last);
         // Triggers do not carry over.
-        let mut image = from.image.clone();
         image.config.on_build.clear();
+        let inherited = Built {
+            state: from.state.clone(),
+            image,
+            env: take(&mut from.env, last),
+            base_image: from.base_image.clone(),
+            platform: from.platform.clone(),
+            args: take(&mut from.args, last),
+            unset_args: take(&mut from.unset_args, last),
+            scans: from.scans.clone(),
+            paths_of: from.paths_of,
+            workdir_set: from.workdir_set,
+            ..std::mem::take(&mut self.built[id])
+        };
+        self.built[id] = inherited;
+    }
+
+    /// What a stage that starts from an image inherits of its config.
+    fn start_from(&mut self, id: StageId, config: &ImageConfig) {
         let built = &mut self.built[id];
-        built.state = state;
-        built.platform = platform;
-        built.image = image;
-        built.base_image = base_image;
-        built.args.extend(args);
-        built.paths_of = paths_of;
-        built.workdir_set = workdir_set;
+        built.env = StageEnv::of(&config.config.env);
+        built.image = ImageConfig {
+            created: None,
+            author: config.author.clone(),
+            platform: config.platform.clone(),
+            config: config.config.clone(),
+            rootfs_type: config.rootfs_type.clone(),
+            diff_ids: config.diff_ids.clone(),
+            history: if built.in_result { config.history.clone() } else { Vec::new() },
+        };
     }
 
     // Steps.
@@ -420,6 +437,15 @@ impl<'a> Lowering<'a> {
             match Ignored::read(text, name) {
                 Ok(ignored) => self.ignored = ignored,
                 Err(error) => return self.errors.push(*error),
+            }
+        }
+        self.heirs = vec![None; reachable.len()];
+        for (id, stage) in self.model.stages.iter().enumerate() {
+            if let Some(base) = stage.base
+                && base != self.model.target
+                && (reachable[id] || self.request.all_stages)
+            {
+                self.heirs[base] = Some(id);
             }
         }
         for (id, needed) in reachable.iter().enumerate() {
@@ -447,12 +473,8 @@ impl<'a> Lowering<'a> {
         built.dispatched = true;
         // A context without an image leaves the platform open; the reference then takes an empty one.
         let os = built.platform.get_or_insert_with(Platform::default).os.clone();
-        let config = &mut built.image.config;
-        if os != "windows" && !config.env.iter().any(|e| e.split('=').next() == Some("PATH")) {
-            config.env.push(format!("PATH={}", path::default_path_env(&os)));
-        }
-        let env = config.env.clone();
-        built.state.add_env(&env);
+        let path = path::default_path_env(&os);
+        built.env.begin(Some(path).filter(|_| os != "windows"));
         let options = self.builder.options;
         if !options.hostname.is_empty() {
             built.state.hostname.clone_from(&options.hostname);
@@ -499,11 +521,10 @@ impl<'a> Lowering<'a> {
 
     fn note_scans(&mut self, id: StageId) {
         let name = &self.model.stages[id].display_name;
-        let built = &mut self.built[id];
-        for (key, flag) in NON_ENV_ARGS.iter().zip([&mut built.scan_context, &mut built.scan_stage]) {
-            let global = self.model.scope.args.value(key);
-            let own = built.args.iter().rev().find(|(k, v)| k == key && v.is_some()).and_then(|(_, v)| v.as_deref());
-            *flag = own.or(global).is_some_and(|v| match rbc_sema::options::parse_bool(v) {
+        let Built { scans, scan_context, scan_stage, .. } = &mut self.built[id];
+        for ((key, own), flag) in NON_ENV_ARGS.iter().zip(scans).zip([scan_context, scan_stage]) {
+            let value = own.as_deref().or_else(|| self.model.scope.args.value(key));
+            *flag = value.is_some_and(|v| match rbc_sema::options::parse_bool(v) {
                 Some(on) => on,
                 None => v.split(',').any(|s| s == name),
             });
@@ -517,7 +538,7 @@ impl<'a> Lowering<'a> {
             StepKind::Label(pairs) => self.label(id, step, pairs),
             StepKind::Maintainer(who) => {
                 self.built[id].image.author = who.text.to_string();
-                self.commit(id, format!("MAINTAINER {}", who.text), false);
+                self.commit(id, false, |_| format!("MAINTAINER {}", who.text));
                 Ok(())
             }
             StepKind::Run(run) => self.run_step(id, step, run),
@@ -526,7 +547,7 @@ impl<'a> Lowering<'a> {
             StepKind::Workdir(dir) => self.workdir(id, step, dir),
             StepKind::User(user) => {
                 let user = self.expand(id, step, user)?;
-                self.commit(id, format!("USER {user}"), false);
+                self.commit(id, false, |_| format!("USER {user}"));
                 self.built[id].state.user.clone_from(&user);
                 self.built[id].image.config.user = user;
                 Ok(())
@@ -538,7 +559,7 @@ impl<'a> Lowering<'a> {
                 let last = self.built[id].cmd_at.replace(step.span);
                 self.check_once(step, last);
                 let args = self.default_command(id, step, command);
-                self.commit(id, format!("CMD {}", format::quoted_list(&args)), false);
+                self.commit(id, false, |_| format!("CMD {}", format::quoted_list(&args)));
                 let config = &mut self.built[id].image.config;
                 config.cmd = args;
                 config.args_escaped = true;
@@ -548,7 +569,7 @@ impl<'a> Lowering<'a> {
                 let last = self.built[id].entrypoint_at.replace(step.span);
                 self.check_once(step, last);
                 let args = self.default_command(id, step, command);
-                self.commit(id, format!("ENTRYPOINT {}", format::quoted_list(&args)), false);
+                self.commit(id, false, |_| format!("ENTRYPOINT {}", format::quoted_list(&args)));
                 let built = &mut self.built[id];
                 built.image.config.entrypoint = args;
                 if built.cmd_at.is_none() {
@@ -557,7 +578,7 @@ impl<'a> Lowering<'a> {
                 Ok(())
             }
             StepKind::Shell(shell) => {
-                self.commit(id, format!("SHELL {}", format::list(shell)), false);
+                self.commit(id, false, |_| format!("SHELL {}", format::list(shell)));
                 self.built[id].image.config.shell = shell.iter().map(|s| s.to_string()).collect();
                 Ok(())
             }
@@ -565,7 +586,7 @@ impl<'a> Lowering<'a> {
                 let last = self.built[id].healthcheck_at.replace(step.span);
                 self.check_once(step, last);
                 let check = healthcheck(check);
-                self.commit(id, format!("HEALTHCHECK {}", format::healthcheck(&check)), false);
+                self.commit(id, false, |_| format!("HEALTHCHECK {}", format::healthcheck(&check)));
                 self.built[id].image.config.healthcheck = Some(check);
                 Ok(())
             }
@@ -600,7 +621,7 @@ impl<'a> Lowering<'a> {
         if rbc_word::is_literal(&word.text, escape) {
             return Ok(word.text.to_string());
         }
-        let env = &self.built[id].state.env;
+        let env = &self.built[id].env;
         match Template::parse(&word.text, escape, mode).and_then(|t| t.expand(env, Unset::Empty)) {
             Ok(expansion) => {
                 self.report_unknown(id, step, &expansion.unmatched);
@@ -617,10 +638,10 @@ impl<'a> Lowering<'a> {
     fn report_unknown(&mut self, id: StageId, step: &StepRef<'_>, unmatched: &[&str]) {
         for name in unmatched {
             let built = &self.built[id];
-            if NON_ENV_ARGS.contains(name) || built.args.iter().any(|(k, _)| k == name) {
+            if NON_ENV_ARGS.contains(name) || built.unset_args.contains(*name) {
                 continue;
             }
-            let near = near(name, built.state.env.iter().map(|(k, _)| k));
+            let near = near(name, built.env.iter().map(|(k, _)| k));
             let near = near.map(|n| format!(" (did you mean ${n}?)")).unwrap_or_default();
             self.check(lint::UNDEFINED_VAR, step, step.span, format!("Usage of undefined variable '${name}'{near}"));
         }
@@ -671,11 +692,9 @@ impl<'a> Lowering<'a> {
             }
             self.check_secret(step, "ENV", &name);
             message += &format!(" {name}={value}");
-            let built = &mut self.built[id];
-            set_env(&mut built.image.config.env, &name, &value);
-            built.state.env.set(&name, value);
+            self.built[id].env.set(name, value);
         }
-        self.commit(id, message, false);
+        self.commit(id, false, |_| message);
         Ok(())
     }
 
@@ -689,47 +708,55 @@ impl<'a> Lowering<'a> {
             message += &format!(" {name}={value}");
             self.built[id].image.config.labels.insert(name, value);
         }
-        self.commit(id, message, false);
+        self.commit(id, false, |_| message);
         Ok(())
     }
 
     fn arg(&mut self, id: StageId, step: &StepRef<'_>, decls: &[ArgDecl]) -> Result<(), Box<Diagnostic>> {
-        let mut shown = Vec::with_capacity(decls.len());
         for decl in decls {
-            let name = decl.name.text.to_string();
+            let name: Rc<str> = (&*decl.name.text).into();
             self.check_secret(step, "ARG", &name);
-            let given = self.model.scope.build_args.get(&name).cloned();
+            let given = self.model.scope.build_args.get(&*name).map(|value| value.as_str().into());
             let mut inherited = false;
-            let value = match (given, &decl.default) {
+            let value: Option<Rc<str>> = match (given, &decl.default) {
                 (Some(value), _) => Some(value),
-                (None, Some(default)) => Some(self.expand(id, step, default)?),
+                (None, Some(default)) => Some(self.expand(id, step, default)?.into()),
                 (None, None) => {
-                    let global = self.model.scope.args.value(&name).map(str::to_owned);
+                    let global = self.model.scope.args.value(&name).map(Rc::from);
                     inherited = global.is_some();
                     global
                 }
             };
             let built = &mut self.built[id];
-            if let Some(value) = value.as_ref().filter(|_| !NON_ENV_ARGS.contains(&&*name)) {
-                built.state.env.set(&name, &**value);
+            match (&value, NON_ENV_ARGS.iter().position(|n| **n == *name)) {
+                (Some(value), Some(scan)) => built.scans[scan] = Some(value.clone()),
+                (Some(value), None) => built.env.set_arg(name.clone(), value.clone()),
+                (None, _) => _ = Rc::make_mut(&mut built.unset_args).insert(name.clone()),
             }
             if !inherited {
                 let info = ArgInfo {
-                    value: value.clone().unwrap_or_default(),
+                    value: value.as_deref().unwrap_or_default().to_owned(),
                     doc: decl.doc.clone(),
                     deps: BTreeSet::new(),
                     span: step.span,
                 };
-                built.capture.args.insert(name.clone(), info);
+                built.capture.args.insert(name.to_string(), info);
             }
-            built.capture.used.insert(name.clone());
-            shown.push(match &value {
-                Some(value) => format!("{name}={value}"),
-                None => name.clone(),
-            });
+            built.capture.used.insert(name.to_string());
             built.args.push((name, value));
         }
-        self.commit(id, format!("ARG {}", shown.join(" ")), false);
+        self.commit(id, false, |built| {
+            let mut entry = String::from("ARG");
+            for (name, value) in &built.args[built.args.len() - decls.len()..] {
+                entry += " ";
+                entry += name;
+                if let Some(value) = value {
+                    entry += "=";
+                    entry += value;
+                }
+            }
+            entry
+        });
         Ok(())
     }
 
@@ -759,7 +786,7 @@ impl<'a> Lowering<'a> {
             let out = self.builder.file(vec![action], meta);
             self.built[id].state.out = Some(out);
         }
-        self.commit(id, format!("WORKDIR {dir}"), dir != "/");
+        self.commit(id, dir != "/", |_| format!("WORKDIR {dir}"));
         Ok(())
     }
 
@@ -772,7 +799,7 @@ impl<'a> Lowering<'a> {
             let message = format!("the volume `{}` is blank once expanded", words[i].text);
             return Err(Box::new(Diagnostic::new(codes::VOLUME, message).at(words[i].span)));
         }
-        self.commit(id, format!("VOLUME {}", format::list(&volumes)), false);
+        self.commit(id, false, |_| format!("VOLUME {}", format::list(&volumes)));
         self.built[id].image.config.volumes.extend(volumes);
         Ok(())
     }
@@ -782,7 +809,7 @@ impl<'a> Lowering<'a> {
         let mut declared = Vec::new();
         for word in words {
             let split = Template::parse(&word.text, self.model.scope.recipe.escape, Mode::default())
-                .and_then(|t| t.expand_words(&self.built[id].state.env, Unset::Empty))
+                .and_then(|t| t.expand_words(&self.built[id].env, Unset::Empty))
                 .map_err(|e| Box::new(word_error(&word.text, &e, word.span)))?;
             declared.extend(split.into_iter().map(|text| (text, word.span)));
         }
@@ -805,7 +832,7 @@ impl<'a> Lowering<'a> {
                 )
             })?);
         }
-        self.commit(id, format!("EXPOSE {}", format::list(&ports)), false);
+        self.commit(id, false, |_| format!("EXPOSE {}", format::list(&ports)));
         self.built[id].image.config.exposed_ports.extend(ports);
         Ok(())
     }
@@ -822,7 +849,7 @@ impl<'a> Lowering<'a> {
             let found = Diagnostic::new(codes::SIGNAL, format!("there is no signal `{signal}`")).at(word.span);
             return Err(Box::new(found.suggest(name, SIGNALS).note("write a name such as `SIGTERM`, or a number")));
         }
-        self.commit(id, format!("STOPSIGNAL {signal}"), false);
+        self.commit(id, false, |_| format!("STOPSIGNAL {signal}"));
         self.built[id].image.config.stop_signal = signal;
         Ok(())
     }
@@ -845,11 +872,15 @@ impl<'a> Lowering<'a> {
 
     // What every step needs.
 
-    /// Adds an entry to the image's history.
-    pub fn commit(&mut self, id: StageId, created_by: String, layer: bool) {
-        let created = self.model.scope.epoch.and_then(Time::from_unix);
-        self.built[id].image.history.push(History {
-            created,
+    /// Adds an entry to the history of the stage's image, if that is seen.
+    pub fn commit(&mut self, id: StageId, layer: bool, created_by: impl FnOnce(&Built) -> String) {
+        let built = &mut self.built[id];
+        if !built.in_result {
+            return;
+        }
+        let created_by = created_by(built);
+        built.image.history.push(History {
+            created: self.model.scope.epoch.and_then(Time::from_unix),
             created_by,
             author: String::new(),
             comment: HISTORY_COMMENT.to_owned(),
@@ -877,7 +908,7 @@ impl<'a> Lowering<'a> {
     /// The text of a step with variables expanded, its instruction in upper case.
     pub fn step_text(&self, id: StageId, step: &StepRef<'_>) -> String {
         let code = &*step.step.head.code;
-        let env = &self.built[id].state.env;
+        let env = &self.built[id].env;
         match rbc_word::expand(code, self.model.scope.recipe.escape, env) {
             Ok(expansion) => upper_instruction(&expansion.text),
             Err(_) => upper_instruction(code),
@@ -903,7 +934,7 @@ impl<'a> Lowering<'a> {
         let mut out = String::from("[");
         if let Some(platform) = platform {
             out += &platform.format_all();
-            if let Some(target) = platform_of_env(&self.built[id].state.env).filter(|_| in_stage) {
+            if let Some(target) = platform_of_env(&self.built[id].env).filter(|_| in_stage) {
                 out += &cross(platform, &target);
             }
             out.push(' ');
@@ -973,6 +1004,7 @@ impl<'a> Lowering<'a> {
         let stages = (0..self.model.stages.len()).filter(named).map(|id| self.summary(id, reachable[id])).collect();
         let built = &mut self.built[target];
         let mut image = std::mem::take(&mut built.image);
+        image.config.env = built.env.of_image();
         let options = self.builder.options;
         image.config.labels.extend(options.labels.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(wanted) = &self.model.scope.requested {
@@ -992,7 +1024,7 @@ impl<'a> Lowering<'a> {
         }
         image.platform = image.platform.normalize();
         Outcome::Done(Box::new(Product {
-            base_image: built.base_image.take(),
+            base_image: built.base_image.take().map(Rc::unwrap_or_clone),
             graph: self.builder.graph,
             result,
             image,
@@ -1110,15 +1142,6 @@ impl Built {
     }
 }
 
-/// Assigns a variable of an image's config, where it stands if it is there already.
-fn set_env(env: &mut Vec<String>, name: &str, value: &str) {
-    let entry = format!("{name}={value}");
-    match env.iter_mut().find(|e| e.split('=').next() == Some(name)) {
-        Some(old) => *old = entry,
-        None => env.push(entry),
-    }
-}
-
 /// The config of an image with nothing in it.
 fn empty_image(platform: &Platform) -> ImageConfig {
     let mut image = ImageConfig {
@@ -1170,22 +1193,17 @@ pub(crate) fn upper_instruction(text: &str) -> String {
 }
 
 /// The platform that the variables of a stage say it builds for.
-fn platform_of_env(env: &Vars) -> Option<Platform> {
-    let mut found = None::<Platform>;
-    for (name, value) in env.iter() {
-        match name {
-            "TARGETPLATFORM" => {
-                if let Ok(platform) = Platform::parse(value, &Platform::new("linux", "amd64")) {
-                    return Some(platform);
-                }
-            }
-            "TARGETOS" => found.get_or_insert_default().os = value.to_owned(),
-            "TARGETARCH" => found.get_or_insert_default().architecture = value.to_owned(),
-            "TARGETVARIANT" => found.get_or_insert_default().variant = value.to_owned(),
-            _ => {}
-        }
+fn platform_of_env(env: &StageEnv) -> Option<Platform> {
+    let whole = env.value("TARGETPLATFORM").map(|text| Platform::parse(text, &Platform::new("linux", "amd64")));
+    if let Some(Ok(platform)) = whole {
+        return Some(platform);
     }
-    found
+    let parts = ["TARGETOS", "TARGETARCH", "TARGETVARIANT"].map(|name| env.value(name));
+    if parts == [None; 3] {
+        return None;
+    }
+    let [os, architecture, variant] = parts.map(|part| part.unwrap_or_default().to_owned());
+    Some(Platform { os, architecture, variant, ..Platform::default() })
 }
 
 /// `->arch`, where a stage builds for another platform than it runs on.

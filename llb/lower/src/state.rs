@@ -2,15 +2,12 @@
 
 use rbc_ir::{NetMode, Ref};
 use rbc_oci::Platform;
-use rbc_sema::Vars;
 
 /// The counterpart of the reference client's `llb.State`.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     /// The file system; none is empty.
     pub out: Option<Ref>,
-    /// Environment.
-    pub env: Vars,
     /// Working directory; absolute, with forward slashes.
     pub dir: String,
     /// User; empty for root.
@@ -28,7 +25,6 @@ impl State {
     pub fn of(out: Option<Ref>) -> State {
         State {
             out,
-            env: Vars::new(),
             dir: "/".to_owned(),
             user: String::new(),
             hostname: String::new(),
@@ -47,25 +43,17 @@ impl State {
         self.dir = if dir.starts_with('/') { dir.to_owned() } else { rbc_context::path::join(&[&self.dir, dir]) };
     }
 
-    /// Assigns the variables of an image, written `NAME=value`.
-    pub fn add_env(&mut self, env: &[String]) {
-        for entry in env {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-            self.env.set(name, value);
-        }
-    }
-
-    /// Takes environment, working directory and platform from an image's config.
+    /// Takes working directory and platform from an image's config.
     pub fn apply(&mut self, image: &rbc_oci::ImageConfig) {
-        for entry in &image.config.env {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-            if !name.is_empty() {
-                self.env.set(name, value);
-            }
-        }
         self.set_dir(&image.config.working_dir);
         if !image.platform.architecture.is_empty() && !image.platform.os.is_empty() {
             self.platform = Some(image.platform.normalize());
         }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::scratch()
     }
 }

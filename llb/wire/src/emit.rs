@@ -21,10 +21,12 @@ pub enum Order {
 }
 
 /// A definition, ready to be sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Emitted {
     /// As a message. Empty if the result is scratch.
     pub definition: pb::Definition,
+    /// The names of its vertices, in their order.
+    pub vertices: Vec<Digest>,
     /// Who asked for each vertex.
     pub origins: Origins,
 }
@@ -33,18 +35,15 @@ impl Emitted {
     /// Numbers progress groups by their first appearance: `pg0`, `pg1`, ... The reference gives them random names, and only
     /// here it is known which of several groups an equal vertex keeps.
     pub fn number_progress_groups(&mut self) {
-        let mut grouped: HashMap<String, &mut pb::ProgressGroup> = HashMap::new();
-        for entry in &mut self.definition.metadata {
-            if let Some(group) = &mut entry.value.progress_group {
-                grouped.insert(entry.key.clone(), group);
-            }
-        }
-        if grouped.is_empty() {
+        let metadata = &mut self.definition.metadata;
+        if metadata.iter().all(|entry| entry.value.progress_group.is_none()) {
             return;
         }
         let mut names: HashMap<String, String> = HashMap::new();
-        for op in &self.definition.def {
-            if let Some(group) = grouped.get_mut(&Digest::of(op).to_string()) {
+        for vertex in &self.vertices {
+            let name = vertex.to_string();
+            let Ok(at) = metadata.binary_search_by(|entry| entry.key.cmp(&name)) else { continue };
+            if let Some(group) = &mut metadata[at].value.progress_group {
                 let next = names.len();
                 group.id = names.entry(group.id.clone()).or_insert_with(|| format!("pg{next}")).clone();
             }
@@ -141,8 +140,7 @@ impl<'g> Emitter<'g> {
     /// # Panics
     /// If the graph breaks an invariant that [`rbc_ir::verify`] states.
     pub fn emit(&mut self, result: Option<Ref>) -> Emitted {
-        let (definition, origins) = self.definition(result);
-        Emitted { definition, origins }
+        self.definition(result)
     }
 
     /// The name of a node's vertex.
@@ -157,8 +155,8 @@ impl<'g> Emitter<'g> {
         self.vertices[at as usize].digest
     }
 
-    fn definition(&mut self, result: Option<Ref>) -> (pb::Definition, Origins) {
-        let Some(result) = result else { return Default::default() };
+    fn definition(&mut self, result: Option<Ref>) -> Emitted {
+        let Some(result) = result else { return Emitted::default() };
         let graph = self.graph;
         let mut listed: Vec<Listed<'g>> = Vec::new();
         let mut place: HashMap<u32, usize> = HashMap::new();
@@ -177,11 +175,19 @@ impl<'g> Emitter<'g> {
             }
         }
 
-        let mut def: Vec<Bytes> = listed.iter().map(|l| self.vertices[l.vertex as usize].bytes.clone()).collect();
+        let mut def: Vec<Bytes> = Vec::with_capacity(listed.len() + 1);
+        let mut vertices: Vec<Digest> = Vec::with_capacity(listed.len() + 1);
+        for l in &listed {
+            let vertex = &self.vertices[l.vertex as usize];
+            def.push(vertex.bytes.clone());
+            vertices.push(vertex.digest);
+        }
         let last = pb::Op { inputs: vec![self.input(result)], ..pb::Op::default() }.encode_to_vec();
         let mut metadata: Vec<pb::MetadataEntry> = Vec::with_capacity(listed.len() + 1);
-        metadata.push(pb::MetadataEntry { key: Digest::of(&last).to_string(), value: last_metadata(&listed) });
+        let digest = Digest::of(&last);
+        metadata.push(pb::MetadataEntry { key: digest.to_string(), value: last_metadata(&listed) });
         def.push(last.into());
+        vertices.push(digest);
 
         let source = self.source(&listed);
         let mut origins = HashMap::with_capacity(listed.len());
@@ -193,7 +199,8 @@ impl<'g> Emitter<'g> {
             }
         }
         metadata.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        (pb::Definition { def, metadata, source: Some(source) }, Origins(origins))
+        let definition = pb::Definition { def, metadata, source: Some(source) };
+        Emitted { definition, vertices, origins: Origins(origins) }
     }
 
     /// Where the listed vertices are written. Of equal source texts only the first is kept, in the order in which
@@ -236,7 +243,7 @@ impl<'g> Emitter<'g> {
             .map(|text| pb::SourceInfo {
                 filename: text.filename.clone(),
                 data: Bytes::from_owner(text.data.clone()),
-                definition: text.state.map(|state| self.definition(Some(state)).0),
+                definition: text.state.map(|state| self.definition(Some(state)).definition),
                 language: text.language.clone(),
             })
             .collect();
