@@ -128,15 +128,6 @@ fn component(pair: Pair<'_, Rule>) -> Result<u64, DurationError> {
     whole.checked_add(part).filter(|n| *n <= LIMIT).ok_or(DurationError::TooLong)
 }
 
-/// Reads a boolean as Go's strconv does: `1`, `t`, `T`, `true`, `True`, `TRUE` and their opposites.
-pub fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,11 +65,7 @@ impl CheckConfig {
                 "experimental" if value == "all" => config.experimental_all = true,
                 "experimental" => config.experimental = names(),
                 "error" => {
-                    config.error = match value {
-                        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-                        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-                        _ => return Err(CheckError::Error(value.into())),
-                    }
+                    config.error = rbc_source::go_bool(value).ok_or_else(|| CheckError::Error(value.into()))?;
                 }
                 key => return Err(CheckError::Option(key.into())),
             }

@@ -5,5 +5,6 @@
 //! Nothing here is specific to one syntax: a kind of step that only one frontend can write must name a concept of OCI or LLB.
 
 pub mod check;
+pub mod limits;
 pub mod plan;
 pub mod recipe;

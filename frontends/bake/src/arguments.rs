@@ -5,7 +5,7 @@ use crate::spec::{List, Spec};
 use rbc_ast::plan::{Attest, Cache, Given, Map, Origin, Output, Policy, Resources, Secret, Ssh, Text};
 use rbc_hcl::ast::{Expr, ExprKind};
 use rbc_hcl::{Entries, Type, Value, convert};
-use rbc_source::{Diagnostic, Span, bake as codes};
+use rbc_source::{Diagnostic, Span, bake as codes, go_bool};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -403,7 +403,7 @@ fn attest_of(value: &Value) -> Result<Attest, String> {
     let mut attrs = texts_of(value)?;
     let kind = attrs.remove("type").unwrap_or_default();
     let disabled = match attrs.remove("disabled") {
-        Some(text) => forms::parse_bool(&text).ok_or_else(|| format!("`disabled` is true or false, not `{text}`"))?,
+        Some(text) => go_bool(&text).ok_or_else(|| format!("`disabled` is true or false, not `{text}`"))?,
         None => false,
     };
     Ok(Attest { kind, disabled, attrs })

@@ -1,7 +1,6 @@
 //! What a run is given besides the files: environment, flags, and what the machine is.
 
-use crate::forms::parse_bool;
-use rbc_source::{Diagnostic, bake as codes};
+use rbc_source::{Diagnostic, bake as codes, go_bool};
 use std::collections::BTreeMap;
 
 /// The names of the variables that bake itself defines.
@@ -38,7 +37,7 @@ impl Environment {
     /// If one of those has a value that it cannot have.
     pub fn new(process: BTreeMap<String, String>, platform: impl Into<String>) -> Result<Self, Box<Diagnostic>> {
         let relative = process.get(RELATIVE).map_or("", |v| v.trim());
-        let file_relative = match parse_bool(relative) {
+        let file_relative = match go_bool(relative) {
             _ if relative.is_empty() => false,
             Some(on) => on,
             None => {
@@ -46,7 +45,7 @@ impl Environment {
                 return Err(Box::new(Diagnostic::new(codes::OVERRIDE, message)));
             }
         };
-        let no_lookup = process.get(NO_LOOKUP).and_then(|v| parse_bool(v)).unwrap_or(false);
+        let no_lookup = process.get(NO_LOOKUP).and_then(|v| go_bool(v)).unwrap_or(false);
         Ok(Environment {
             process,
             dot_env: BTreeMap::new(),

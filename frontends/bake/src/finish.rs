@@ -3,10 +3,11 @@
 use crate::environment::Environment;
 use crate::forms;
 use crate::lookup::is_remote;
+use rbc_ast::limits::Ulimit;
 use rbc_ast::plan::{Given, Origin, Target, Text};
 use rbc_context::{GitParse, git, path};
 use rbc_oci::Platform;
-use rbc_source::{Diagnostic, bake as codes};
+use rbc_source::{Diagnostic, bake as codes, go_bool};
 
 /// Where the fault of a value shows.
 fn blame<T>(message: String, given: &Given<T>, target: &Text) -> Diagnostic {
@@ -49,7 +50,7 @@ pub(crate) fn complete(target: &mut Target, env: &Environment, local: &Platform,
         }
     }
     for given in &target.ulimits {
-        if let Err(why) = forms::ulimit(&given.value) {
+        if let Err(why) = Ulimit::parse(&given.value) {
             diagnostics.push(blame(format!("`ulimits`: {why}"), given, &name));
         }
     }
@@ -93,7 +94,7 @@ fn check_outputs(target: &mut Target, name: &Text, diagnostics: &mut Vec<Diagnos
         let archive = match &*output.kind {
             "local" => false,
             "tar" => true,
-            "oci" | "docker" => output.attrs.get("tar").and_then(|v| forms::parse_bool(v)).unwrap_or(true),
+            "oci" | "docker" => output.attrs.get("tar").and_then(|v| go_bool(v)).unwrap_or(true),
             _ => continue,
         };
         let kind = output.kind.clone();

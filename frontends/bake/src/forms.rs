@@ -2,22 +2,14 @@
 
 use crate::csv;
 use rbc_ast::plan::{Attest, Cache, Map, Output, Policy, Secret, Ssh, Text};
-
-/// True or false as flags and variables write it.
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
+use rbc_source::go_bool;
 
 fn pair(field: &str) -> Result<(&str, &str), String> {
     field.split_once('=').ok_or_else(|| format!("`{field}` is not of the form `key=value`"))
 }
 
 fn truth(key: &str, value: &str) -> Result<bool, String> {
-    parse_bool(value).ok_or_else(|| format!("`{key}={value}`: true or false is expected"))
+    go_bool(value).ok_or_else(|| format!("`{key}={value}`: true or false is expected"))
 }
 
 /// Reads an attestation.
@@ -41,7 +33,7 @@ pub(crate) fn attest(text: &str) -> Result<Attest, String> {
 
 /// The text form that the flags `--sbom` and `--provenance` stand for.
 pub(crate) fn attest_flag(kind: &str, value: &str) -> String {
-    match parse_bool(value) {
+    match go_bool(value) {
         Some(on) => format!("type={kind},disabled={}", !on),
         None => format!("type={kind},{value}"),
     }
@@ -177,41 +169,6 @@ fn log_level(text: &str) -> Result<Text, String> {
     Ok(level.into())
 }
 
-/// A ulimit in its full form, `name=soft:hard`.
-pub(crate) fn ulimit(text: &str) -> Result<String, String> {
-    const NAMES: [&str; 15] = [
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
-    let (name, limits) =
-        text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form `name=soft[:hard]`"))?;
-    if !NAMES.contains(&name) {
-        return Err(format!("`{name}` is no resource limit"));
-    }
-    let number = |t: &str| t.parse::<i64>().map_err(|_| format!("`{t}` is no whole number"));
-    let (soft, hard) = match limits.split_once(':') {
-        Some((soft, hard)) => (number(soft)?, number(hard)?),
-        None => (number(limits)?, number(limits)?),
-    };
-    if hard != -1 && (soft == -1 || soft > hard) {
-        return Err(format!("the soft limit {soft} is above the hard limit {hard}"));
-    }
-    Ok(format!("{name}={soft}:{hard}"))
-}
-
 /// A size in bytes, with a binary unit: `64m`, `1.5 GiB`.
 pub(crate) fn size(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no size like `64m` or `1g`");
@@ -301,14 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_limits() {
+    fn sizes() {
         assert_eq!(size("64m"), Ok(64 << 20));
         assert_eq!(size("1.5 GiB"), Ok(3 << 29));
         assert!(size("x").is_err() && size("1x").is_err());
         let shown = [1, 64 << 20, 3 << 29, 1000, 123_456_789].map(shown_size);
         assert_eq!(shown, ["1B", "64MiB", "1.5GiB", "1000B", "117.7MiB"]);
-        assert_eq!(ulimit("nofile=1024"), Ok("nofile=1024:1024".into()));
-        assert!(ulimit("nofile=3:2").is_err() && ulimit("foo=1").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::forms;
 use crate::spec::Spec;
 use rbc_ast::plan::{Given, Origin, Output, Policy, Text};
 use rbc_context::path;
-use rbc_source::{Diagnostic, bake as codes, closest};
+use rbc_source::{Diagnostic, bake as codes, closest, go_bool};
 use std::collections::HashMap;
 
 /// What the command asks for.
@@ -63,8 +63,8 @@ impl Call {
             match field.split_once('=') {
                 Some(("format", value)) => call.format = Some(value.into()),
                 Some(("ignorestatus", value)) => {
-                    call.ignore_status = forms::parse_bool(value)
-                        .ok_or_else(|| wrong(format!("`{value}` is neither true nor false")))?;
+                    call.ignore_status =
+                        go_bool(value).ok_or_else(|| wrong(format!("`{value}` is neither true nor false")))?;
                 }
                 Some((key, _)) => return Err(wrong(format!("`{key}` is no parameter"))),
                 None if call.name.is_empty() => call.name = field,
@@ -369,7 +369,7 @@ impl Override {
     }
 
     fn truth(&self) -> Result<bool, String> {
-        forms::parse_bool(&self.value).ok_or_else(|| format!("`{}` is neither true nor false", self.value))
+        go_bool(&self.value).ok_or_else(|| format!("`{}` is neither true nor false", self.value))
     }
 
     fn apply(&self, spec: &mut Spec, allowed: &mut Allowed) -> Result<(), String> {

@@ -1,10 +1,9 @@
 //! Whether what a plan needs of this machine is there: secrets, keys, agents, places for outputs.
 
 use crate::environment::Environment;
-use crate::forms;
 use crate::{Found, Host};
 use rbc_ast::plan::{Given, Origin, Plan, Text};
-use rbc_source::{Diagnostic, bake as codes};
+use rbc_source::{Diagnostic, bake as codes, go_bool};
 
 /// Secrets may have as many bytes as the builder takes.
 const LARGEST_SECRET: u64 = 500 * 1024;
@@ -72,7 +71,7 @@ pub fn check_host(plan: &Plan, env: &Environment, host: &dyn Host) -> Vec<Diagno
             let archive = match &*output.kind {
                 "local" => false,
                 "tar" => true,
-                "oci" | "docker" => output.attrs.get("tar").and_then(|v| forms::parse_bool(v)).unwrap_or(true),
+                "oci" | "docker" => output.attrs.get("tar").and_then(|v| go_bool(v)).unwrap_or(true),
                 _ => continue,
             };
             let why = match host.find(&output.dest) {

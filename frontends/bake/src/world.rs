@@ -13,7 +13,7 @@ use rbc_hcl::{
     Callable, Entries, Function, Host, Lookup, Number, Scope, Type, Value, convert, evaluate, has_function,
     json_decode_as, json_encode, json_encode_as, parse_type,
 };
-use rbc_source::{Diagnostic, Frame, Span, bake as codes, closest};
+use rbc_source::{Diagnostic, Frame, Span, bake as codes, closest, go_bool};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -1219,9 +1219,7 @@ fn shown(value: &Value, ty: Option<&Type>) -> Option<String> {
 fn primitive(text: &str, ty: &Type) -> Result<Value, String> {
     match ty {
         Type::String => Ok(Value::string(text)),
-        Type::Bool => {
-            forms::parse_bool(text).map(Value::Bool).ok_or_else(|| format!("`{text}` is neither true nor false"))
-        }
+        Type::Bool => go_bool(text).map(Value::Bool).ok_or_else(|| format!("`{text}` is neither true nor false")),
         Type::Number => forms::float(text)
             .and_then(Number::from_f64)
             .map(Value::number)

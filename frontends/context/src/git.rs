@@ -114,9 +114,9 @@ impl GitRef {
                 _ => return Err(format!("the parameter `{name}` is given more than once")),
             };
             let flag = || match value {
-                "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-                _ => Err(format!("`{name}` must be `true` or `false`, not `{value}`")),
+                "" => Ok(true),
+                _ => rbc_source::go_bool(value)
+                    .ok_or_else(|| format!("`{name}` must be `true` or `false`, not `{value}`")),
             };
             match name {
                 "keep-git-dir" => self.keep_git_dir = Some(flag()?),

@@ -2,7 +2,6 @@
 
 use rbc_ast::recipe::{Device, Mount, MountOption, Network, Run, Security, StepKind, Word};
 use rbc_grammar::Text;
-use rbc_grammar::values::boolean;
 use rbc_source::{Code, Diagnostic, dockerfile as codes};
 use rbc_word::csv::{CsvError, fields_with_ranges};
 use rbc_word::unicode::to_lower;
@@ -95,8 +94,8 @@ fn device(source: &Source<'_>, flag: &Text<'_>) -> Result<Device, Box<Diagnostic
         match (&*to_lower(key), value) {
             ("required", None) => device.required = true,
             ("required", Some(value)) => {
-                device.required =
-                    boolean(value).ok_or_else(|| fail(format!("`required` is `true` or `false`, not `{value}`")))?;
+                device.required = rbc_source::go_bool(value)
+                    .ok_or_else(|| fail(format!("`required` is `true` or `false`, not `{value}`")))?;
             }
             ("name", Some(value)) if device.name.is_empty() => device.name = value.into(),
             ("name", Some(_)) => return Err(fail(format!("the device has a name already: `{}`", device.name))),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rbc_ast::check::CheckConfig;
+use rbc_ast::limits::Ulimit;
 use rbc_oci::{Platform, Reference};
-use rbc_source::{Diagnostic, lower as codes};
+use rbc_source::{Diagnostic, go_bool, lower as codes};
 
 /// Facts about who compiles and for whom, which no attribute says.
 #[derive(Clone, Debug)]
@@ -54,17 +55,6 @@ pub enum NetworkMode {
     Host,
     /// None.
     None,
-}
-
-/// A limit of the processes of RUN steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ulimit {
-    /// Name as in `ulimit`: `nofile`.
-    pub name: String,
-    /// Soft limit.
-    pub soft: i64,
-    /// Hard limit.
-    pub hard: i64,
 }
 
 /// Limits of the containers of RUN steps; 0 and empty mean none.
@@ -179,7 +169,7 @@ impl Options {
                 bad("the option `override-copy-image` is not supported").note("BuildKit dropped it in version 0.11"),
             ));
         }
-        if attrs.get("build-arg:BUILDKIT_DISABLE_FILEOP").and_then(|v| parse_bool(v)) == Some(true) {
+        if attrs.get("build-arg:BUILDKIT_DISABLE_FILEOP").and_then(|v| go_bool(v)) == Some(true) {
             return Err(Box::new(
                 bad("the build argument `BUILDKIT_DISABLE_FILEOP` is not supported")
                     .note("BuildKit dropped it in version 0.11"),
@@ -198,7 +188,7 @@ impl Options {
         let platforms = platforms(text("platform"), &surroundings.host_platform)?;
         let multi_platform = match text("multi-platform") {
             "" => platforms.len() > 1,
-            v => match parse_bool(v) {
+            v => match go_bool(v) {
                 Some(false) if platforms.len() > 1 => {
                     return Err(Box::new(bad("`multi-platform` is off, but there are several platforms to build for")));
                 }
@@ -278,15 +268,6 @@ impl Options {
     }
 }
 
-/// `true` and `false` as Go's `strconv.ParseBool` reads them.
-pub fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
 fn platforms(list: &str, host: &Platform) -> Result<Vec<Platform>, Box<Diagnostic>> {
     if list.is_empty() {
         return Ok(Vec::new());
@@ -321,48 +302,11 @@ fn extra_hosts(list: &str) -> Result<Vec<(String, IpAddr)>, Box<Diagnostic>> {
     Ok(hosts)
 }
 
-const ULIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 fn ulimits(list: &str) -> Result<Vec<Ulimit>, Box<Diagnostic>> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    let mut limits = Vec::new();
-    for field in fields("ulimit", list)? {
-        let wrong = |why: &str| Box::new(bad(format!("the limit `{field}` {why}")).note("write `name=soft[:hard]`"));
-        let (name, values) = field.split_once('=').ok_or_else(|| wrong("has no value"))?;
-        if !ULIMITS.contains(&name) {
-            return Err(Box::new(bad(format!("there is no limit `{name}`")).suggest(name, ULIMITS)));
-        }
-        let (soft, hard) = match values.split_once(':') {
-            None => (values, values),
-            Some((_, hard)) if hard.contains(':') => return Err(wrong("has more than two values")),
-            Some(pair) => pair,
-        };
-        let number = |v: &str| v.parse::<i64>().map_err(|_| wrong("has a value that is no number"));
-        let (soft, hard) = (number(soft)?, number(hard)?);
-        if hard != -1 && (soft == -1 || soft > hard) {
-            return Err(wrong("has a soft value above the hard one"));
-        }
-        limits.push(Ulimit { name: name.to_owned(), soft, hard });
-    }
-    Ok(limits)
+    fields("ulimit", list)?.iter().map(|field| Ulimit::parse(field).map_err(|why| Box::new(bad(why)))).collect()
 }
 
 fn resources(attrs: &BTreeMap<String, String>) -> Result<Option<Resources>, Box<Diagnostic>> {

@@ -8,9 +8,11 @@ mod codes;
 mod diagnostic;
 mod file;
 mod suggest;
+mod values;
 
 pub use codes::{Blame, CODES, Code, by_name};
 pub use codes::{bake, dockerfile, environment, execute, hadolint, hcl, image, ir, lint, lower, mockerfile, practice};
 pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Frame, Label, Parsed, Severity};
 pub use file::{FileId, LineCol, SourceFile, Sources, Span};
 pub use suggest::{closest, edit_distance};
+pub use values::go_bool;

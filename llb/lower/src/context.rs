@@ -57,7 +57,7 @@ impl Builder<'_> {
         let place = self.attr(self.attr("contextkey").unwrap_or("context")).unwrap_or_default().to_owned();
         if let Some(git) = git_context(&place) {
             let git = git.map_err(|why| bad_context(&place, &why))?;
-            let keep = self.attr("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR").and_then(rbc_sema::options::parse_bool);
+            let keep = self.attr("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR").and_then(rbc_source::go_bool);
             let dated = self.attr("build-arg:SOURCE_DATE_EPOCH").is_some_and(|v| !v.is_empty());
             let source = git_context_source(&git, keep, dated);
             let meta = named(format!("[internal] load git source {place}"));

@@ -1,7 +1,6 @@
 //! Mounts of RUN steps: options expanded, checked and typed (BuildKit's `instructions/commands_runmount.go`).
 
 use rbc_ast::recipe;
-use rbc_sema::options::parse_bool;
 use rbc_source::{Diagnostic, Span, lower as codes};
 
 /// What kind of mount.
@@ -112,7 +111,7 @@ impl Mount {
             };
             let value = expand(word)?;
             let no = |expected: &str| wrong(format!("`{key}` is `{value}`, but must be {expected}"));
-            let flag = || parse_bool(&value).ok_or_else(|| no("`true` or `false`"));
+            let flag = || rbc_source::go_bool(&value).ok_or_else(|| no("`true` or `false`"));
             let number = |radix: u32| {
                 let plain = value.bytes().all(|b| b.is_ascii_digit());
                 plain.then(|| u32::from_str_radix(&value, radix).ok()).flatten()

@@ -524,7 +524,7 @@ impl<'a> Lowering<'a> {
         let Built { scans, scan_context, scan_stage, .. } = &mut self.built[id];
         for ((key, own), flag) in NON_ENV_ARGS.iter().zip(scans).zip([scan_context, scan_stage]) {
             let value = own.as_deref().or_else(|| self.model.scope.args.value(key));
-            *flag = value.is_some_and(|v| match rbc_sema::options::parse_bool(v) {
+            *flag = value.is_some_and(|v| match rbc_source::go_bool(v) {
                 Some(on) => on,
                 None => v.split(',').any(|s| s == name),
             });

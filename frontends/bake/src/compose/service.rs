@@ -7,6 +7,7 @@ use crate::Host;
 use crate::forms;
 use crate::spec::Spec;
 use crate::world::MOST_HINTS;
+use rbc_ast::limits::Ulimit;
 use rbc_ast::plan::{Given, Map, Origin, Secret, Ssh, Text};
 use rbc_source::{Diagnostic, Span, bake as codes};
 use std::collections::{BTreeMap, HashSet};
@@ -495,8 +496,8 @@ impl Reader<'_> {
                 self.expected(name, "a whole number, or whole numbers for `soft` and `hard`", value);
                 continue;
             };
-            if let Some(limit) = self.take(forms::ulimit(&format!("{name}={soft}:{hard}")), value.span) {
-                out.push((limit.into(), value.span));
+            if let Some(limit) = self.take(Ulimit::parse(&format!("{name}={soft}:{hard}")), value.span) {
+                out.push((limit.to_string().into(), value.span));
             }
         }
         out
