@@ -1,6 +1,7 @@
 //! The one test binary of the project: one link step, a module a topic.
 
 mod architecture;
+mod bake;
 mod cli;
 mod conformance;
 mod docs;

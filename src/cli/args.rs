@@ -53,6 +53,8 @@ pub enum Command {
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
     /// context=. < graph.pb` builds it.
     Compile(CompileArgs),
+    /// Plan what a bake file says: HCL, JSON or compose, as `docker buildx bake` reads it.
+    Bake(super::bake::args::BakeArgs),
     /// Show an LLB definition, made by any frontend.
     Inspect(InspectArgs),
     /// Draw the graph of a build.

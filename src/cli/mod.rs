@@ -1,6 +1,7 @@
 //! The command line: flags to plain options, options to calls of the driver, results to files and terminal.
 
 pub mod args;
+pub mod bake;
 mod compile;
 mod dump;
 mod fmt;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
     let messages = Messages::new(&cli);
     let result = match &cli.command {
         Command::Compile(args) => compile::run(args, &messages),
+        Command::Bake(args) => bake::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),
         Command::Graph(args) => graph::run(args, &messages),
         Command::Lint(args) => lint::run(args, &messages),

@@ -39,7 +39,11 @@ fn option(message: String) -> Diagnostic {
     Diagnostic::new(lower::OPTION, message)
 }
 
-fn standard_input() -> Result<Vec<u8>, Diagnostic> {
+/// All of standard input.
+///
+/// # Errors
+/// It cannot be read.
+pub fn standard_input() -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()

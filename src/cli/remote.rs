@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::process::Command;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use rbc_context::GitRef;
 use rbc_lower::questions::SourceQuestion;
 use rbc_source::{Diagnostic, environment};
 
@@ -72,29 +74,116 @@ pub fn time(source: &SourceQuestion) -> Result<Option<i64>, Diagnostic> {
     }))
 }
 
-/// Asks git for the time of one commit. The remote runs nothing here: only its objects are taken, into an empty repository
-/// that is gone afterwards.
+/// How git tells a server who asks.
+#[derive(Default)]
+struct Identity {
+    /// The header `Authorization`.
+    header: Option<String>,
+    /// The socket of an SSH agent; none for that of the environment.
+    agent: Option<String>,
+}
+
+impl Identity {
+    /// What buildx's variables say for remote definitions. It is for no other repository.
+    fn for_definitions() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let basic = |token: String| format!("basic {}", BASE64_STANDARD.encode(format!("x-access-token:{token}")));
+        let token = variable("BUILDX_BAKE_GIT_AUTH_TOKEN").map(basic);
+        Identity { header: variable("BUILDX_BAKE_GIT_AUTH_HEADER").or(token), agent: variable("BUILDX_BAKE_GIT_SSH") }
+    }
+}
+
+/// How large a file may be that is taken as a definition.
+const LARGEST_DEFINITION: u64 = 16 << 20;
+
+/// The file behind a URL.
+///
+/// # Errors
+/// It cannot be fetched, or is larger than a definition is.
+pub fn download(url: &str) -> Result<Vec<u8>, Diagnostic> {
+    let response = agent().get(url).call().map_err(|e| unreachable(url, e))?;
+    let body = response.into_body().into_with_config().limit(LARGEST_DEFINITION);
+    let bytes = body.read_to_vec().map_err(|e| unreachable(url, e))?;
+    if is_compressed(&bytes) || is_tar(&bytes) {
+        return Err(unreachable(url, "it is an archive").note("name a repository, or a bake file"));
+    }
+    Ok(bytes)
+}
+
+/// Files of a repository, below the directory that the reference names; none where there is no such file.
+///
+/// # Errors
+/// It cannot be fetched, or is at another commit than the reference says.
+pub fn files(repository: &GitRef, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Diagnostic> {
+    let wanted = match (&*repository.reference, &*repository.checksum) {
+        ("", "") => "HEAD",
+        (reference, checksum) if reference.is_empty() || repository.fetch_by_commit => checksum,
+        (reference, _) => reference,
+    };
+    let fetched = Repository::fetch(&repository.remote, wanted, Identity::for_definitions())?;
+    let commit = fetched.git(&["rev-parse", "FETCH_HEAD^{commit}"])?;
+    if !text(&commit).starts_with(&repository.checksum) {
+        let problem = format!("{wanted} is the commit {}, not {}", text(&commit), repository.checksum);
+        return Err(unreachable(&repository.remote, problem));
+    }
+    let read = |path: &&str| {
+        let object = format!("FETCH_HEAD:{}", rbc_context::path::join(&[&repository.subdir, path]));
+        match fetched.git(&["rev-parse", "-q", "--verify", &object]) {
+            Ok(_) => fetched.git(&["cat-file", "blob", &object]).map(Some),
+            Err(_) => Ok(None),
+        }
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Asks git for the time of one commit.
 fn commit_time(remote: &str, reference: &str) -> Result<i64, Diagnostic> {
-    let dir = Draft::new().map_err(|e| unreachable(remote, e))?;
-    let git = |args: &[&str]| -> Result<String, Diagnostic> {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(&dir.0)
-            .args(args)
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ALLOW_PROTOCOL", "http:https:ssh:git")
-            .output()
-            .map_err(|e| unreachable(remote, format!("git cannot be run: {e}")))?;
+    let fetched = Repository::fetch(remote, reference, Identity::default())?;
+    let time = fetched.git(&["show", "-s", "--no-show-signature", "--format=%ct", "FETCH_HEAD^{commit}"])?;
+    let time = text(&time);
+    time.parse().map_err(|_| unreachable(remote, format!("git gives `{time}` as the time of {reference}")))
+}
+
+/// One commit of a repository. The remote runs nothing here: only its objects are taken, into an empty repository that is gone
+/// afterwards.
+struct Repository<'r> {
+    remote: &'r str,
+    identity: Identity,
+    dir: Draft,
+}
+
+impl<'r> Repository<'r> {
+    fn fetch(remote: &'r str, reference: &str, identity: Identity) -> Result<Self, Diagnostic> {
+        let out = Repository { remote, identity, dir: Draft::new().map_err(|e| unreachable(remote, e))? };
+        out.git(&["init", "-q"])?;
+        out.git(&["fetch", "-q", "--depth=1", "--no-tags", "--", remote, reference])?;
+        Ok(out)
+    }
+
+    /// What a command of git prints.
+    fn git(&self, args: &[&str]) -> Result<Vec<u8>, Diagnostic> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.dir.0).args(args);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:ssh:git");
+        if let Some(header) = &self.identity.header {
+            // By the environment, where other users cannot see it.
+            command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "http.extraHeader");
+            command.env("GIT_CONFIG_VALUE_0", format!("Authorization: {header}"));
+        }
+        if let Some(agent) = &self.identity.agent {
+            command.env("SSH_AUTH_SOCK", agent);
+        }
+        let output = command.output().map_err(|e| unreachable(self.remote, format!("git cannot be run: {e}")))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(unreachable(remote, said.lines().last().unwrap_or("git failed")));
+            return Err(unreachable(self.remote, said.lines().last().unwrap_or("git failed")));
         }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    git(&["init", "-q"])?;
-    git(&["fetch", "-q", "--depth=1", "--no-tags", "--", remote, reference])?;
-    let text = git(&["show", "-s", "--no-show-signature", "--format=%ct", "FETCH_HEAD^{commit}"])?;
-    text.parse().map_err(|_| unreachable(remote, format!("git gives `{text}` as the time of {reference}")))
+        Ok(output.stdout)
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
 /// A directory of our own that is gone afterwards.

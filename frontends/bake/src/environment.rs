@@ -16,6 +16,8 @@ pub struct Environment {
     pub process: BTreeMap<String, String>,
     /// Variables of `./.env`, for compose files.
     pub(crate) dot_env: BTreeMap<String, String>,
+    /// Variables of `--env-file`, each with the file's name.
+    pub(crate) files: BTreeMap<String, (String, String)>,
     /// `--var name=value`; a later one wins.
     pub vars: BTreeMap<String, String>,
     /// The context of the command: `cwd://`, or the URL given behind that of a remote definition.
@@ -49,6 +51,7 @@ impl Environment {
         Ok(Environment {
             process,
             dot_env: BTreeMap::new(),
+            files: BTreeMap::new(),
             vars: BTreeMap::new(),
             command_context: "cwd://".into(),
             platform: platform.into(),
@@ -96,6 +99,22 @@ impl Environment {
         }
     }
 
+    /// Takes in a file of variables, which count where neither a flag nor the process sets them; a later file wins. Compose
+    /// files can refer to them, too.
+    ///
+    /// # Errors
+    /// If a line cannot be understood.
+    pub fn add_file(&mut self, name: &str, text: &str) -> Result<(), Box<Diagnostic>> {
+        match crate::compose::read_dot_env(text, self) {
+            Ok(variables) => {
+                self.dot_env.extend(variables.clone());
+                self.files.extend(variables.into_iter().map(|(k, v)| (k, (name.to_owned(), v))));
+                Ok(())
+            }
+            Err(why) => Err(Box::new(Diagnostic::new(codes::OVERRIDE, format!("`{name}`: {why}")))),
+        }
+    }
+
     /// Variables that nothing can set from outside.
     pub(crate) fn builtins(&self) -> [(&'static str, &str); 2] {
         [(COMMAND_CONTEXT, &self.command_context), (LOCAL_PLATFORM, &self.platform)]
@@ -108,9 +127,12 @@ impl Environment {
 
     /// What a flag or the process gives for a variable, and a word for where from.
     pub(crate) fn lookup(&self, name: &str) -> Option<(String, String)> {
-        match self.vars.get(name) {
-            Some(value) => Some((format!("`--var {name}`"), value.clone())),
-            None => self.process(name).map(|value| (format!("`{name}` of the environment"), value.to_owned())),
+        if let Some(value) = self.vars.get(name) {
+            return Some((format!("`--var {name}`"), value.clone()));
         }
+        if let Some(value) = self.process(name) {
+            return Some((format!("`{name}` of the environment"), value.to_owned()));
+        }
+        self.files.get(name).map(|(file, value)| (format!("`{name}` of `{file}`"), value.clone()))
     }
 }

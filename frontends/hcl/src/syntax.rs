@@ -22,10 +22,13 @@ pub fn parse(file: &SourceFile) -> Parsed<Body> {
     let mut diagnostics = Vec::new();
     let mut patches = 0;
     let mut resume = 0;
+    let mut straight = false;
+    // What names are read from: the text before what follows replaces some.
+    let mut plain = std::borrow::Cow::Borrowed(file.text());
     loop {
         let error = match hcl_edit::parser::parse_body(&text) {
             Ok(body) => {
-                let mut lower = Lower::new(file.text(), Place::Shifted(file.id(), 0));
+                let mut lower = Lower::new(&plain, Place::Shifted(file.id(), 0));
                 let body = lower.body(&body);
                 diagnostics.append(&mut lower.diagnostics);
                 diagnostics.sort_by_key(|d| d.primary.as_ref().map(|l| l.span.start));
@@ -34,6 +37,13 @@ pub fn parse(file: &SourceFile) -> Parsed<Body> {
             Err(error) => error,
         };
         let at = error_offset(&text, &error);
+        if !std::mem::replace(&mut straight, true)
+            && let Some(problem) = straighten(file, &mut text)
+        {
+            diagnostics.push(problem);
+            plain = text.clone().into();
+            continue;
+        }
         if patches < MOST_PATCHES && patch(&mut text, at, error.message(), patches) {
             patches += 1;
             continue;
@@ -235,8 +245,8 @@ struct Scan {
     open_interpolation: Option<usize>,
     /// A heredoc that is not closed: where it begins, and its delimiter.
     open_heredoc: Option<(usize, String)>,
-    /// A typographic or single quote outside of a text.
-    odd_quote: Option<(usize, char)>,
+    /// Typographic or single quotes where a text should begin, with those that end it on the same line.
+    odd_quotes: Vec<(usize, Option<usize>)>,
     /// `\x` that is no escape, within a text.
     bad_escape: Option<usize>,
 }
@@ -249,7 +259,7 @@ fn scan(text: &str) -> Scan {
         open_quote: None,
         open_interpolation: None,
         open_heredoc: None,
-        odd_quote: None,
+        odd_quotes: Vec::new(),
         bad_escape: None,
     };
     let mut i = 0;
@@ -325,11 +335,17 @@ fn scan(text: &str) -> Scan {
             }
             _ => {
                 let c = text[i..].chars().next().unwrap_or(' ');
-                if matches!(
-                    c,
-                    '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' | '\''
-                ) {
-                    out.odd_quote.get_or_insert((i, c));
+                if is_odd_quote(c) {
+                    let content = i + c.len_utf8();
+                    let line = &text[content..line_end(bytes, content)];
+                    let close = line.find(|other| is_odd_quote(other) && (c == '\'') == (other == '\''));
+                    let close = close.map(|n| content + n).filter(|end| !text[content..*end].contains('"'));
+                    out.odd_quotes.push((i, close));
+                    if let Some(close) = close {
+                        i = close + text[close..].chars().next().map_or(1, char::len_utf8);
+                        out.tokens.push((Kind::Value, start, i));
+                        continue;
+                    }
                 }
                 if c.is_alphanumeric() || c == '_' {
                     let length = text[i..]
@@ -405,29 +421,11 @@ fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnosti
     let new = |message: &str| Diagnostic::new(codes::SYNTAX, message);
     let line_of = |offset: usize| file.line_of(offset);
 
-    if let Some((quote, c)) = scan.odd_quote
+    if let Some(&(quote, None)) = scan.odd_quotes.first()
         && (quote <= at || line_of(quote) == line_of(at))
     {
-        let (what, note) = if c == '\'' {
-            ("texts are written in double quotes", "replace the single quotes by `\"`")
-        } else {
-            ("a typographic quote cannot delimit a text", "it comes from a word processor or a web page; write `\"`")
-        };
-        let line = line_of(quote);
-        let range = file.line_range(line);
-        let edits = text[range.clone()]
-            .char_indices()
-            .filter(|(_, other)| if c == '\'' { *other == '\'' } else { is_typographic(*other) })
-            .map(|(i, other)| Edit {
-                span: span(range.start + i, range.start + i + other.len_utf8()),
-                text: "\"".into(),
-            })
-            .collect();
-        return new(what).labelled(span(quote, quote + c.len_utf8()), "this is not `\"`").note(note).fix(
-            "write straight double quotes",
-            edits,
-            Applicability::Safe,
-        );
+        let length = text[quote..].chars().next().map_or(1, char::len_utf8);
+        return new("a text is written in double quotes").labelled(span(quote, quote + length), "this is not `\"`");
     }
     if let Some(escape) = scan.bad_escape
         && line_of(escape) == line_of(at)
@@ -457,8 +455,34 @@ fn explain(file: &SourceFile, text: &str, at: usize, message: &str) -> Diagnosti
         .unwrap_or_else(|| new(&reworded(message)).at(span(at, word_end)))
 }
 
-fn is_typographic(c: char) -> bool {
-    matches!(c, '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}')
+fn is_odd_quote(c: char) -> bool {
+    matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}')
+}
+
+/// Puts double quotes where others delimit texts, without moving anything. Gives one finding about them all.
+fn straighten(file: &SourceFile, text: &mut String) -> Option<Diagnostic> {
+    let pairs: Vec<(usize, usize)> = scan(text).odd_quotes.iter().filter_map(|(a, b)| Some((*a, (*b)?))).collect();
+    let (first, last) = *pairs.first()?;
+    let length = |text: &str, at: usize| text[at..].chars().next().map_or(1, char::len_utf8);
+    let problem = match text[first..].starts_with('\'') {
+        true => Diagnostic::new(codes::SYNTAX, "a single quote cannot delimit a text"),
+        false => Diagnostic::new(codes::SYNTAX, "a typographic quote cannot delimit a text")
+            .note("such quotes come from word processors, slides and web pages"),
+    };
+    let quotes = pairs.iter().flat_map(|(a, b)| [*a, *b]);
+    let edits = quotes.map(|at| Edit { span: file.span(at, at + length(text, at)), text: "\"".into() }).collect();
+    let mut problem = problem
+        .labelled(file.span(first, last + length(text, last)), "a text is written between two `\"`")
+        .fix("write straight double quotes", edits, Applicability::Safe);
+    if pairs.len() > 1 {
+        problem = problem.note(format!("{} more texts are written like this", pairs.len() - 1));
+    }
+    for (open, close) in pairs {
+        let (before, after) = (length(text, open), length(text, close));
+        text.replace_range(close..close + after, &format!("{:after$}", "\""));
+        text.replace_range(open..open + before, &format!("{:>before$}", "\""));
+    }
+    Some(problem)
 }
 
 /// Brackets that do not match, and what is missing between two values.

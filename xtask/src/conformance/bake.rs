@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rbc_bake::{Environment, Found, Host, Request};
-use rbc_source::{Diagnostic, Sources};
+use clap::Parser as _;
+use rbc::cli::Failure;
+use rbc::cli::args::{Cli, Command};
+use rbc::cli::bake::load::{Remote, World, load};
+use rbc::cli::bake::show as show_plan;
+use rbc_bake::{Found, Host};
+use rbc_source::{Diagnostic, Sources, environment};
 use serde_json::Value;
 
 use super::report::{Case, Difference, Report};
@@ -15,11 +20,12 @@ const ON_PURPOSE: &str = "different on purpose";
 /// Runs every case of a folder.
 pub fn run(folder: &Path, diff: Option<&str>, only: Option<&str>) -> Result<Report, String> {
     let mut cases = Vec::new();
-    let mut take = |suite: &str, id: &str, case: &Value, machine: &Machine| {
+    let mut take = |suite: &str, id: &str, machine: &Machine<'_>| {
+        let case = machine.case;
         if diff.is_some_and(|wanted| wanted != id) || only.is_some_and(|wanted| wanted != suite) {
             return;
         }
-        let have = bake(machine, case);
+        let have = bake(machine);
         let verdict = judge(case, &have);
         if diff.is_some() {
             show(case, &have);
@@ -38,25 +44,20 @@ pub fn run(folder: &Path, diff: Option<&str>, only: Option<&str>) -> Result<Repo
     sets.sort();
     for set in sets {
         let content = read(&set.join("cases.json"))?;
-        let machine = Machine {
-            files: Files::Folder(set.join("files")),
-            dirs: texts(&content, "dirs").into_iter().map(Into::into).collect(),
-            remote: None,
-        };
+        let files = Files::Folder(set.join("files"));
+        let dirs: Vec<PathBuf> = texts(&content, "dirs").into_iter().map(Into::into).collect();
         for case in content["cases"].as_array().into_iter().flatten() {
-            take(text(case, "tag"), text(case, "id"), case, &machine);
+            let machine = Machine { case, files: &files, dirs: &dirs, remote: None };
+            take(text(case, "tag"), text(case, "id"), &machine);
         }
     }
     if let Ok(Value::Array(all)) = read(&folder.join("errors/cases.json")) {
         for case in &all {
             let files = case["files"].as_object().into_iter().flatten();
             let files = files.map(|(name, text)| (name.into(), text.as_str().unwrap_or("").to_owned())).collect();
-            let machine = Machine {
-                files: Files::Texts(files),
-                dirs: texts(case, "dirs").into_iter().map(Into::into).collect(),
-                remote: None,
-            };
-            take("malformed", text(case, "id"), case, &machine);
+            let dirs: Vec<PathBuf> = texts(case, "dirs").into_iter().map(Into::into).collect();
+            let machine = Machine { case, files: &Files::Texts(files), dirs: &dirs, remote: None };
+            take("malformed", text(case, "id"), &machine);
         }
     }
     if let Ok(Value::Array(all)) = read(&folder.join("remote/cases.json")) {
@@ -67,12 +68,9 @@ pub fn run(folder: &Path, diff: Option<&str>, only: Option<&str>) -> Result<Repo
             if text(&case, "stderr").contains("invalid input type") {
                 continue;
             }
-            let machine = Machine {
-                files: Files::Folder(folder.join("remote/cwd")),
-                dirs: Vec::new(),
-                remote: Some(folder.join("remote/repo")),
-            };
-            take("remote", &format!("remote/{i}"), &case, &machine);
+            let (files, repository) = (Files::Folder(folder.join("remote/cwd")), folder.join("remote/repo"));
+            let machine = Machine { case: &case, files: &files, dirs: &[], remote: Some(&repository) };
+            take("remote", &format!("remote/{i}"), &machine);
         }
     }
     Ok(Report { kind: "bake", cases })
@@ -101,11 +99,12 @@ fn texts(value: &Value, key: &str) -> Vec<String> {
 }
 
 /// The machine as a case sees it: its files, and nothing else.
-struct Machine {
-    files: Files,
-    dirs: Vec<PathBuf>,
+struct Machine<'c> {
+    case: &'c Value,
+    files: &'c Files,
+    dirs: &'c [PathBuf],
     /// Files of the remote definition.
-    remote: Option<PathBuf>,
+    remote: Option<&'c Path>,
 }
 
 enum Files {
@@ -113,7 +112,7 @@ enum Files {
     Texts(BTreeMap<PathBuf, String>),
 }
 
-impl rbc_hcl::Host for Machine {
+impl rbc_hcl::Host for Machine<'_> {
     fn now(&self) -> i64 {
         1_795_435_200
     }
@@ -125,10 +124,10 @@ impl rbc_hcl::Host for Machine {
     }
 }
 
-impl Machine {
+impl Machine<'_> {
     fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         let path = path.strip_prefix("{{CWD}}/").unwrap_or(path);
-        match &self.files {
+        match self.files {
             Files::Folder(root) => std::fs::read(root.join(path)).ok(),
             // What is no UTF-8 was recorded as the replacement character.
             Files::Texts(texts) => texts.get(Path::new(path)).map(|t| {
@@ -146,7 +145,7 @@ impl Machine {
 
     /// A file of the remote definition. The branch `dev` has one target more.
     fn remote_bytes(&self, url: &str, path: &str) -> Option<Vec<u8>> {
-        let root = self.remote.as_ref()?;
+        let root = self.remote?;
         if url.starts_with(HTTP) {
             return std::fs::read(root.join(url.rsplit('/').next()?)).ok().filter(|_| path.is_empty());
         }
@@ -165,7 +164,46 @@ impl Machine {
     }
 }
 
-impl Host for Machine {
+impl World for Machine<'_> {
+    fn variables(&self) -> BTreeMap<String, String> {
+        let given = self.case["env"].as_object().into_iter().flatten();
+        let mut process: BTreeMap<String, String> =
+            given.map(|(k, v)| (k.clone(), v.as_str().unwrap_or("").to_owned())).collect();
+        for (name, value) in [
+            ("PATH", "/usr/bin:/bin"),
+            ("HOME", "{{HOME}}"),
+            ("DOCKER_CONFIG", "{{HOME}}/.docker"),
+            ("BUILDX_CONFIG", "{{HOME}}/.buildx"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ] {
+            process.insert(name.into(), value.into());
+        }
+        process
+    }
+
+    fn platform(&self) -> String {
+        "linux/amd64".into()
+    }
+
+    fn file(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.bytes(path).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    fn standard_input(&self) -> Result<Vec<u8>, Diagnostic> {
+        Ok(text(self.case, "stdin").as_bytes().to_vec())
+    }
+
+    fn remote(&self, url: &str, paths: &[&str]) -> Result<Remote, Diagnostic> {
+        if url.starts_with(HTTP) {
+            let bytes = self.remote_bytes(url, "");
+            let absent = || Diagnostic::new(environment::FETCH, format!("there is nothing at {url}"));
+            return bytes.map(Remote::File).ok_or_else(absent);
+        }
+        Ok(Remote::Files(paths.iter().map(|path| self.remote_bytes(url, path)).collect()))
+    }
+}
+
+impl Host for Machine<'_> {
     fn find(&self, path: &str) -> Found {
         let path = path.strip_prefix("{{CWD}}/").unwrap_or(path);
         if Path::new(path).is_absolute() {
@@ -174,7 +212,7 @@ impl Host for Machine {
         if self.dirs.iter().any(|d| d.starts_with(Path::new(path).components().as_path())) {
             return Found::Directory;
         }
-        match &self.files {
+        match self.files {
             Files::Folder(root) => match std::fs::metadata(root.join(path)) {
                 Ok(found) if found.is_dir() => Found::Directory,
                 Ok(found) => Found::File(found.len()),
@@ -192,144 +230,17 @@ impl Host for Machine {
     }
 }
 
-/// What the command line of a case says.
-#[derive(Default)]
-struct Command {
-    files: Vec<String>,
-    vars: Vec<String>,
-    allow: Vec<String>,
-    words: Vec<String>,
-    list: Option<String>,
-    print: bool,
-    request: Request,
-}
-
-fn command(args: &[String]) -> Result<Command, String> {
-    let mut out = Command::default();
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        let (flag, inline) = match arg.split_once('=') {
-            Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
-            _ => (arg.as_str(), None),
-        };
-        let truth = |v: &Option<String>| v.as_deref().is_none_or(|v| v == "true" || v == "1");
-        let mut value = || inline.clone().or_else(|| rest.next().cloned()).ok_or(format!("{flag} needs a value"));
-        match flag {
-            "-f" | "--file" => out.files.push(value()?),
-            "--set" => out.request.set.push(value()?),
-            "--var" => out.vars.push(value()?),
-            "--allow" => out.allow.push(value()?),
-            "--policy" => out.request.policy.push(value()?),
-            "--builder" | "--progress" | "--metadata-file" => {
-                value()?;
-            }
-            "--list" => out.list = Some(value()?),
-            "--call" => out.request.call = Some(value()?),
-            "--sbom" => out.request.sbom = Some(value()?),
-            "--provenance" => out.request.provenance = Some(value()?),
-            "--print" => out.print = truth(&inline),
-            "--load" => out.request.load = truth(&inline),
-            "--push" => out.request.push = truth(&inline),
-            "--check" => out.request.call = Some("check".into()),
-            "--no-cache" => out.request.no_cache = Some(truth(&inline)),
-            "--pull" => out.request.pull = Some(truth(&inline)),
-            flag if flag.starts_with('-') && flag.len() > 1 => return Err(format!("{flag} is not known")),
-            word => out.words.push(word.into()),
-        }
-    }
-    Ok(out)
-}
-
 /// What a run of a case gives: output or messages.
-fn bake(machine: &Machine, case: &Value) -> Result<String, Vec<String>> {
-    let mut process: BTreeMap<String, String> = case["env"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(k, v)| (k.clone(), v.as_str().unwrap_or("").to_owned()))
-        .collect();
-    process.insert("PATH".into(), "/usr/bin:/bin".into());
-    process.insert("HOME".into(), "{{HOME}}".into());
-    process.insert("DOCKER_CONFIG".into(), "{{HOME}}/.docker".into());
-    process.insert("BUILDX_CONFIG".into(), "{{HOME}}/.buildx".into());
-    process.insert("AWS_EC2_METADATA_DISABLED".into(), "true".into());
-    let one = |d: Box<Diagnostic>| vec![d.message.clone()];
-    let command = command(&texts(case, "args")).map_err(|why| vec![why])?;
-    if command.print && command.list.is_some() {
-        return Err(vec!["--print and --list exclude one another".into()]);
-    }
-    rbc_bake::Rights::parse(&command.allow).map_err(one)?;
-    let mut env = Environment::new(process, "linux/amd64").map_err(one)?;
-    env.set_vars(&command.vars).map_err(one)?;
-    if let Some(text) = machine.read(".env") {
-        env.set_dot_env(&text).map_err(one)?;
-    }
-    let words = rbc_bake::split_arguments(&command.words);
-    let from = words.remote.as_deref();
-    // A single file has no directory that paths could lie in.
-    env.remote = words.remote.clone().filter(|url| !url.starts_with(HTTP));
-    if let Some(url) = words.context {
-        env.command_context = url;
-    }
-
-    let mut names = command.files.clone();
-    if names.is_empty()
-        && let Some(value) = env.process.get("BUILDX_BAKE_FILE")
-    {
-        let separator = env.process.get("BUILDX_BAKE_PATH_SEPARATOR").map_or("", String::as_str);
-        names = rbc_bake::files_of_variable(value, separator);
-    }
-    let here = names.iter().all(|n| n.starts_with("cwd://"));
-    let defaults = names.is_empty() || here && from.is_some();
-    if defaults {
-        let single = from.filter(|url| url.starts_with(HTTP));
-        let standard: Vec<&str> = single.map_or(rbc_bake::DEFAULT_FILES.to_vec(), |_| vec![""]);
-        names.splice(0..0, standard.into_iter().map(str::to_owned));
-    }
-    let mut sources = Sources::new();
-    for name in &names {
-        let bytes = match (name.strip_prefix("cwd://"), from) {
-            (Some(local), _) => machine.bytes(local),
-            (None, _) if name == "-" => Some(text(case, "stdin").as_bytes().to_vec()),
-            (None, None) => machine.bytes(name),
-            (None, Some(url)) => machine.remote_bytes(url, name),
-        };
-        let name = match (name.as_str(), from) {
-            ("", Some(url)) => url,
-            (name, _) => name.strip_prefix("cwd://").unwrap_or(name),
-        };
-        let standard = rbc_bake::DEFAULT_FILES.contains(&name);
-        match bytes {
-            // Nothing at all is as if it were not there.
-            Some(bytes) if bytes.is_empty() => {}
-            Some(bytes) => {
-                sources.add_bytes(name, bytes);
-            }
-            None if defaults && standard => {}
-            None => return Err(vec![format!("there is no {name}")]),
-        }
-    }
-    if sources.iter().next().is_none() {
-        return Err(vec!["there is no bake file".into()]);
-    }
-    let files: Vec<_> = sources.iter().map(|f| &**f).collect();
-    let definitions = rbc_bake::evaluate(&files, &env, machine);
-    let errors = |all: Vec<Diagnostic>| -> Result<(), Vec<String>> {
-        let errors: Vec<String> = all.iter().filter(|d| d.is_error()).map(|d| shown(d, &sources)).collect();
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+fn bake(machine: &Machine<'_>) -> Result<String, Vec<String>> {
+    let args = texts(machine.case, "args");
+    let words = ["rbc", "bake"].into_iter().chain(args.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(words).map_err(|e| vec![e.to_string()])?;
+    let Command::Bake(args) = cli.command else { return Err(vec!["another command".into()]) };
+    let errors = |failure: Failure| -> Vec<String> {
+        failure.diagnostics.iter().filter(|d| d.is_error()).map(|d| shown(d, &failure.sources)).collect()
     };
-    if let Some(list) = &command.list {
-        errors(definitions.diagnostics())?;
-        let (list, format) = rbc_bake::parse_list(list).map_err(one)?;
-        return Ok(rbc_bake::list(&definitions, list, format));
-    }
-    let mut request = command.request;
-    request.targets = words.targets;
-    let planned = definitions.plan(&request, &env);
-    errors(planned.diagnostics)?;
-    errors(planned.elsewhere)?;
-    errors(rbc_bake::check_host(&planned.plan, &env, machine))?;
-    Ok(rbc_bake::print(&planned.plan))
+    let loaded = load(&args, machine).map_err(errors)?;
+    show_plan(&args, &loaded, machine).map(|shown| shown.text).map_err(errors)
 }
 
 fn shown(d: &Diagnostic, sources: &Sources) -> String {

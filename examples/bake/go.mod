@@ -1,0 +1,3 @@
+module registry.example/greet
+
+go 1.24
