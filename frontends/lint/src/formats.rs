@@ -8,7 +8,7 @@ mod text;
 mod xml;
 
 use rbc_grammar::Document;
-use rbc_source::{Diagnostic, LineCol, SourceFile};
+use rbc_source::{Diagnostic, LineCol, SourceFile, practice};
 
 use crate::{Level, line_of};
 
@@ -160,10 +160,15 @@ impl Finding {
     fn at(diagnostic: &Diagnostic, place: Place) -> Self {
         let code = diagnostic.code;
         let id = code.aliases.iter().find(|alias| alias.starts_with("DL")).copied().unwrap_or(code.id);
+        // ShellCheck's ids stand in front of its messages.
+        let (id, message) = match diagnostic.message.split_once(": ") {
+            Some((id, message)) if code.id == practice::SHELLCHECK.id => (id, message),
+            _ => (id, &*diagnostic.message),
+        };
         Finding {
             code: id.to_owned(),
             level: diagnostic.severity.into(),
-            message: diagnostic.message.clone(),
+            message: message.to_owned(),
             start: place,
             end: place,
         }

@@ -11,6 +11,7 @@ mod pragma;
 mod rules;
 mod sheet;
 mod shell;
+pub mod shellcheck;
 #[cfg(test)]
 mod testing;
 

@@ -62,7 +62,11 @@ impl Pragmas {
 
     /// Whether findings of a rule count for an instruction or comment that begins on this line (from 0).
     pub fn allows(&self, code: &Code, line: usize) -> bool {
-        let key = code.id;
+        self.allows_key(code.id, line)
+    }
+
+    /// The same of a rule by what [`LintConfig::key`] makes of its name, as for ShellCheck's.
+    pub fn allows_key(&self, key: &str, line: usize) -> bool {
         let has = |rules: &[Box<str>]| rules.iter().any(|rule| **rule == *key);
         let at = |list: &[(usize, Vec<Box<str>>)], index: Result<usize, usize>| {
             index.is_ok_and(|i| list.get(i).is_some_and(|(_, rules)| has(rules)))

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use rbc_grammar::{Args, Command, Document, Instruction, Item, Keyword, PairText, Text};
 use rbc_source::{SourceFile, Span};
@@ -45,7 +46,8 @@ pub(crate) struct Statement<'d> {
     command: Command<'d>,
     /// Which of the command's heads it is: 1 for a trigger.
     head: usize,
-    shell: ShellKind,
+    scripts: bool,
+    shell: Option<Arc<str>>,
     cache: Option<&'d ScriptCache>,
     script: OnceCell<Script<'d>>,
 }
@@ -80,15 +82,6 @@ pub(crate) struct Mount {
     options: Vec<(String, String)>,
 }
 
-/// Who reads the scripts in RUN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ShellKind {
-    /// A shell whose language we know.
-    Posix,
-    /// Something else; or nobody asked.
-    Other,
-}
-
 /// The statements of a file: those of the build, and those put off by ONBUILD.
 pub(crate) fn read<'d>(
     file: &'d SourceFile,
@@ -96,20 +89,29 @@ pub(crate) fn read<'d>(
     config: &'d LintConfig,
     cache: Option<&'d ScriptCache>,
 ) -> [Flow<'d>; 2] {
-    let default = match (config.shell, document.escape) {
-        (false, _) => ShellKind::Other,
-        // Nobody changes the escape character but for Windows, whose default shell is cmd.
-        (true, '`') => ShellKind::Other,
-        (true, _) => ShellKind::Posix,
+    // Nobody changes the escape character but for Windows, whose default shell is cmd.
+    let default: Option<Arc<str>> = (document.escape == '\\').then(|| "/bin/sh".into());
+    let mut reader = Reader {
+        file,
+        cache,
+        document,
+        scripts: config.shell,
+        shell: default.clone(),
+        default,
+        stages: 0,
+        name: None,
+        shells: HashMap::new(),
     };
-    let mut reader =
-        Reader { file, cache, document, default, shell: default, stages: 0, name: None, shells: HashMap::new() };
     let (mut build, mut triggers) = (Vec::new(), Vec::new());
     for item in &document.items {
         match item {
-            Item::Comment(range) if config.shell => {
+            Item::Comment(range) => {
                 if let Some(shell) = pragma::shell(&document.text[range.clone()]) {
-                    reader.shell = shell_kind(shell);
+                    reader.shell = known_shell(shell);
+                    // Before the first FROM it is for all stages.
+                    if reader.stages == 0 {
+                        reader.default = reader.shell.clone();
+                    }
                 }
             }
             Item::Instruction(instruction) => {
@@ -137,14 +139,18 @@ struct Reader<'d> {
     file: &'d SourceFile,
     cache: Option<&'d ScriptCache>,
     document: &'d Document<'d>,
-    default: ShellKind,
-    shell: ShellKind,
+    /// Scripts of RUN are read at all.
+    scripts: bool,
+    /// The shell that stages begin with.
+    default: Option<Arc<str>>,
+    /// The shell now; none if its language is not sh's.
+    shell: Option<Arc<str>>,
     /// How many stages there are.
     stages: usize,
     /// The name of the open one.
     name: Option<String>,
     /// The shells of those before it that have a name.
-    shells: HashMap<String, ShellKind>,
+    shells: HashMap<String, Option<Arc<str>>>,
 }
 
 impl<'d> Reader<'d> {
@@ -156,16 +162,18 @@ impl<'d> Reader<'d> {
         match keyword {
             Some(Keyword::From) => {
                 if let Some(name) = self.name.take() {
-                    self.shells.insert(name, self.shell);
+                    self.shells.insert(name, self.shell.clone());
                 }
                 self.name = base.as_ref().and_then(|b| b.name.as_ref()).map(|n| n.text.to_lowercase());
                 let inherited = base.as_ref().and_then(|b| self.shells.get(&b.text.text.to_lowercase()));
-                self.shell = inherited.copied().unwrap_or(self.default);
+                self.shell = inherited.unwrap_or(&self.default).clone();
                 self.stages += 1;
             }
-            Some(Keyword::Shell) if self.default == ShellKind::Posix || self.document.escape == '`' => {
-                if let Ok(Args::Words { words, .. }) = &command.args {
-                    self.shell = words.first().map_or(self.shell, |word| shell_kind(&word.text));
+            Some(Keyword::Shell) => {
+                if let Ok(Args::Words { words, .. }) = &command.args
+                    && let Some(word) = words.first()
+                {
+                    self.shell = known_shell(&word.text);
                 }
             }
             _ => {}
@@ -178,7 +186,8 @@ impl<'d> Reader<'d> {
             file: self.file,
             command,
             head,
-            shell: self.shell,
+            scripts: self.scripts,
+            shell: self.shell.clone(),
             cache: self.cache,
             script: OnceCell::new(),
         };
@@ -188,8 +197,9 @@ impl<'d> Reader<'d> {
     }
 }
 
-fn shell_kind(shell: &str) -> ShellKind {
-    if shell::is_foreign(shell) { ShellKind::Other } else { ShellKind::Posix }
+/// A shell by its command line, if its language is sh's.
+fn known_shell(shell: &str) -> Option<Arc<str>> {
+    (!shell::is_foreign(shell)).then(|| shell.into())
 }
 
 fn base<'d>(command: &Command<'d>) -> Option<Base<'d>> {
@@ -388,42 +398,54 @@ impl<'d> Statement<'d> {
 
     fn read_script(&self) -> Script<'d> {
         let line = &self.instruction.line;
-        let mut script = Script::unreadable();
-        if self.is_json() {
-            script.exec = true;
-            for (i, word) in self.words().iter().enumerate() {
-                // A space for the quotes and the comma: the words as a command line.
-                if i > 0 {
-                    script.push_whole(line, word.range.start..word.range.start, " ");
-                }
-                // Between its quotes a word is as written, unless it has escapes.
-                let inner = word.range.start + 1..word.range.end.saturating_sub(1);
-                match line.text().get(inner.clone()) {
-                    Some(written) if *written == *word.text => script.push_line(line, inner),
-                    _ => script.push_whole(line, word.range.clone(), &word.text),
-                }
-            }
-            return script.read(self.cache);
+        if self.keyword == Some(Keyword::Run) && !self.scripts {
+            return Script::unreadable();
         }
-        let Some(text) = self.text().filter(|_| self.shell == ShellKind::Posix) else { return script };
+        if !self.is_json() {
+            return self.shell_script().map_or_else(Script::unreadable, |script| script.read(self.cache));
+        }
+        let mut script = Script::unreadable();
+        script.exec = true;
+        for (i, word) in self.words().iter().enumerate() {
+            // A space for the quotes and the comma: the words as a command line.
+            if i > 0 {
+                script.push_whole(line, word.range.start..word.range.start, " ");
+            }
+            // Between its quotes a word is as written, unless it has escapes.
+            let inner = word.range.start + 1..word.range.end.saturating_sub(1);
+            match line.text().get(inner.clone()) {
+                Some(written) if *written == *word.text => script.push_line(line, inner),
+                _ => script.push_whole(line, word.range.clone(), &word.text),
+            }
+        }
+        script.read(self.cache)
+    }
+
+    /// The script of a RUN in shell form, not read yet, if it is one for a shell.
+    pub fn shell_script(&self) -> Option<Script<'d>> {
+        let line = &self.instruction.line;
+        let text = self.text().filter(|_| self.shell.is_some() && !self.is_json())?;
+        let mut script = Script::unreadable();
         let Some(heredoc) = self.instruction.heredocs.first() else {
             script.push_line(line, text.range.clone());
-            return script.read(self.cache);
+            return Some(script);
         };
         let body = &self.file.text()[heredoc.body.clone()];
         if text.text.starts_with("<<") && text.text.split_whitespace().count() == 1 {
-            if !names_foreign(body) {
-                script.push_file(heredoc.body.start, body);
-                return script.read(self.cache);
-            }
-            return script;
+            script.push_file(heredoc.body.start, body);
+            return (!names_foreign(body)).then_some(script);
         }
         // The heredocs stay with the script, as the shell gets them.
         script.push_line(line, text.range.clone());
         let rest = self.instruction.line_end();
         script.push_file(rest.saturating_sub(1), "\n");
         script.push_file(rest, &self.file.text()[rest..self.instruction.range.end]);
-        script.read(self.cache)
+        Some(script)
+    }
+
+    /// The command line of the shell that runs scripts here, if its language is sh's.
+    pub fn shell(&self) -> Option<&str> {
+        self.shell.as_deref()
     }
 }
 
@@ -551,9 +573,9 @@ mod tests {
     #[test]
     fn shells() {
         for shell in ["powershell -Command", "C:\\x\\pwsh.exe", "cmd"] {
-            assert_eq!(shell_kind(shell), ShellKind::Other);
+            assert_eq!(known_shell(shell), None);
         }
-        assert_eq!(shell_kind("/bin/bash"), ShellKind::Posix);
+        assert_eq!(known_shell("/bin/bash").as_deref(), Some("/bin/bash"));
         assert!(names_foreign("#!/usr/bin/env -S python3\n") && names_foreign("\n#!/usr/bin/perl"));
         assert!(!names_foreign("#!/bin/bash -e\n") && !names_foreign("set -e\n#!/usr/bin/perl"));
     }

@@ -1,6 +1,7 @@
 //! Rules of our own that need no more than the file (W03..).
 
 codes! {
+    SHELLCHECK = "W0300" "shellcheck" Warning Input: "ShellCheck finds fault with a script";
     UNREACHABLE_STAGE = "W0301" "unreachable-stage" Warning Input: "no stage that is built needs this one";
     SECRET_IN_LAYER = "W0302" "secret-in-layer" Warning Input: "a secret gets into a layer";
     EARLY_COPY = "W0303" "early-copy" Warning Input: "any change to the context installs the dependencies anew";
