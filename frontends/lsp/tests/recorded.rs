@@ -154,3 +154,41 @@ fn answers() {
 
 /// What must agree at the least, in percent.
 const FLOOR: usize = 99;
+
+/// What the validator of that server finds: each finding should be met by a diagnostic of ours that touches its lines, and
+/// a file in which it finds nothing should have no error. (Ports, signals and names of images are checked in lowering, which
+/// the editor does not run.)
+#[test]
+fn findings() {
+    let lines = |range: &Value| (range["start"]["line"].as_u64().unwrap(), range["end"]["line"].as_u64().unwrap());
+    let (mut met, mut all, mut clean, mut quiet) = (0, 0, 0, 0);
+    let mut missed: BTreeMap<String, usize> = BTreeMap::new();
+    for case in recorded("validator_dockerfile.jsonl") {
+        let mut server = Server::new(Options::default());
+        ask(&mut server, "initialize", json!({"capabilities": {"textDocument": {"diagnostic": {}}}}));
+        let document = json!({"uri": URI, "languageId": "dockerfile", "version": 1, "text": case["text"]});
+        tell(&mut server, "textDocument/didOpen", json!({"textDocument": document}));
+        let ours = list(&ask(&mut server, "textDocument/diagnostic", json!({"textDocument": {"uri": URI}}))["items"]);
+        let expected = list(&case["expect"]);
+        if expected.is_empty() {
+            clean += 1;
+            quiet += usize::from(!ours.iter().any(|d| d["severity"] == 1));
+        }
+        for finding in expected {
+            let (first, last) = lines(&finding["range"]);
+            let touches = |d: &Value| {
+                let (from, to) = lines(&d["range"]);
+                from <= last && first <= to
+            };
+            all += 1;
+            if ours.iter().any(touches) {
+                met += 1;
+            } else {
+                *missed.entry(finding["code"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+            }
+        }
+    }
+    println!("findings met: {met} of {all}; files without findings that have no error here: {quiet} of {clean}");
+    println!("not met: {missed:?}");
+    assert!(met * 100 >= all * 84 && quiet * 100 >= clean * 95, "fewer than were met before");
+}

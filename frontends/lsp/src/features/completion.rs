@@ -16,6 +16,7 @@ const FIELD: u8 = 5;
 const VARIABLE: u8 = 6;
 const VALUE: u8 = 12;
 const KEYWORD: u8 = 14;
+const FOLDER: u8 = 19;
 const REFERENCE: u8 = 18;
 
 /// What can stand at an offset.
@@ -79,6 +80,10 @@ fn context(syntax: &Syntax<'_>, text: &Text, offset: usize) -> Context {
             _ if range.end <= offset => in_head = false,
             _ => {}
         }
+    }
+    let open = syntax.steps.last().and_then(|step| step.instruction.heredocs.last()).filter(|h| h.end.is_empty());
+    if open.is_some_and(|heredoc| heredoc.body.start <= offset) {
+        return Context::Comment;
     }
     let start = Context::Start(offset, String::new());
     let Some(index) = syntax.step_at(offset) else { return start };
@@ -200,7 +205,8 @@ impl Place<'_> {
         if step.keyword == Some(Keyword::Healthcheck) && is_first {
             let cmd = if self.snippets { "CMD [ \"${1:executable}\" ]" } else { "CMD" };
             for snippet in [cmd, "NONE"] {
-                if snippet.starts_with(&typed.to_ascii_uppercase()) {
+                let typed = typed.to_ascii_uppercase();
+                if snippet.starts_with(&typed) && snippet != typed {
                     items.push(self.item(self.token, KEYWORD, snippet, ""));
                 }
             }
@@ -212,12 +218,29 @@ impl Place<'_> {
         {
             items.extend(self.stages(index, self.token, typed, false));
         }
+        if matches!(step.keyword, Some(Keyword::Add | Keyword::Copy)) && !is_first {
+            items.extend(
+                self.workdir(index)
+                    .into_iter()
+                    .filter(|path| path.starts_with(typed))
+                    .map(|path| self.item(self.token, FOLDER, &path, "")),
+            );
+        }
         if step.keyword == Some(Keyword::Arg) {
             let typed = typed.to_ascii_uppercase();
             let known = PLATFORM_ARGS.iter().filter(|name| !typed.is_empty() && name.starts_with(&typed));
             items.extend(known.map(|name| self.item(self.token, VARIABLE, name, "")));
         }
         items.into()
+    }
+
+    /// The directory that the stage is in, if that can be told from the file.
+    fn workdir(&self, index: usize) -> Option<String> {
+        let scope = self.syntax.scope_of(index);
+        let before = self.syntax.steps.get(scope.start..scope.end.min(index))?;
+        let last = before.iter().rfind(|step| step.keyword == Some(Keyword::Workdir) && !step.onbuild)?;
+        let path = last.words.first().map(|word| word.text.trim_end_matches('/'))?;
+        (path.starts_with('/') && !path.contains(['$', '"', '\''])).then(|| format!("{path}/"))
     }
 
     /// The flags that are not there yet.
