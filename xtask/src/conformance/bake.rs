@@ -73,7 +73,7 @@ pub fn run(folder: &Path, diff: Option<&str>, only: Option<&str>) -> Result<Repo
             take("remote", &format!("remote/{i}"), &machine);
         }
     }
-    Ok(Report { kind: "bake", cases })
+    Ok(Report { kind: "bake", cases, bars: Vec::new() })
 }
 
 const GIT: &str = "https://git.example/repo.git";

@@ -66,7 +66,7 @@ pub fn run(folder: &Path, diff: Option<&str>, only: Option<&str>) -> Result<Repo
         cases.extend(result?);
     }
     cases.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(Report { kind: "dockerfile", cases })
+    Ok(Report { kind: "dockerfile", cases, bars: Vec::new() })
 }
 
 fn each_case(file: &Path, mut f: impl FnMut(Value)) -> Result<(), String> {

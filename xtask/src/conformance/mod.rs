@@ -3,9 +3,11 @@
 
 mod bake;
 mod dockerfile;
+mod lint;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use report::Report;
 
@@ -45,6 +47,7 @@ pub fn run(args: &[&str]) -> Result<bool, String> {
         let report = match kind {
             "dockerfile" => dockerfile::run(&folder, options.diff.as_deref(), options.only.as_deref())?,
             "bake" => bake::run(&folder, options.diff.as_deref(), options.only.as_deref())?,
+            "lint" => lint::run(&folder, options.diff.as_deref(), options.only.as_deref())?,
             _ => continue,
         };
         reports.push(report);
@@ -86,10 +89,11 @@ fn folders(dir: &Path) -> Vec<(&'static str, PathBuf)> {
                     .is_ok_and(|mut d| d.any(|f| f.is_ok_and(|f| f.path().extension().is_some_and(|e| e == "jsonl"))))
         }
         "bake" => dir.join("cases").is_dir() && dir.join("expr").is_dir(),
+        "lint" => lint::is_folder(dir),
         _ => false,
     };
     let mut found = Vec::new();
-    for kind in ["dockerfile", "bake"] {
+    for kind in ["dockerfile", "bake", "lint"] {
         for dir in [dir.to_path_buf(), dir.join(kind)] {
             if is(kind, &dir) {
                 found.push((kind, dir));
@@ -97,4 +101,29 @@ fn folders(dir: &Path) -> Vec<(&'static str, PathBuf)> {
         }
     }
     found
+}
+
+/// Works through a list on all cores; what comes of it is in the order of the list.
+fn in_parallel<T: Sync, R: Send>(list: &[T], work: impl Fn(&T) -> Option<R> + Sync) -> Result<Vec<R>, String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let part = list.len().div_ceil(threads * 8).max(1);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(chunk) = list.chunks(part).nth(number) else { return done };
+            done.push((number, chunk.iter().filter_map(&work).collect::<Vec<R>>()));
+        }
+    };
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        for thread in threads {
+            parts.extend(thread.join().map_err(|_| "a case made rbc panic".to_owned())?);
+        }
+        Ok::<_, String>(())
+    })?;
+    parts.sort_by_key(|(number, _)| *number);
+    Ok(parts.into_iter().flat_map(|(_, done)| done).collect())
 }
