@@ -171,6 +171,56 @@ fn a_file_is_linted_and_its_fixes_applied() {
 }
 
 #[test]
+fn directories_and_patterns_are_linted_by_their_settings() {
+    let dir = Scratch::new();
+    let text = "FROM alpine:3.20 as base\nMAINTAINER me\nRUN echo $FOO\n";
+    for name in ["a/Dockerfile", "vendor/Dockerfile", "test/deep/app.Dockerfile", "old/Dockerfile", "a/Dockerfile.md"] {
+        dir.file(name, text);
+    }
+    dir.file(".gitignore", "vendor/\n");
+    dir.file("rbc.toml", "[lint]\nexclude = ['old/**']\n[lint.per-file.'test/**']\nignore = ['all']\n");
+    let lint = |args: &[&str]| rbc().current_dir(dir.path()).arg("lint").args(args).output().unwrap();
+    let all = stdout(&lint(&["--format", "gnu"]));
+    let expected = "rbc:a/Dockerfile:1: FromAsCasing warning: 'as' and 'FROM' keywords' casing do not match\n\
+                    rbc:a/Dockerfile:2: MaintainerDeprecated error: Maintainer instruction is deprecated in favor of using label\n\
+                    rbc:a/Dockerfile:3: SC2086 info: Double quote to prevent globbing and word splitting.\n";
+    assert_eq!(all, expected, "one finding a fault, of files that count");
+    let named =
+        stdout(&lint(&["--format", "gnu", "--no-shellcheck", "--select", "MaintainerDeprecated", "vendor/Dockerfile"]));
+    assert_eq!(named.lines().count(), 1, "what is named counts: {named}");
+    assert_eq!(stdout(&lint(&["--format", "gnu", "--ignore", "DL4000,FromAsCasing,SC2", "**/Docker*"])), "");
+    for format in ["gitlab", "checkstyle", "junit", "sonarqube", "codeclimate", "codacy", "json", "sarif", "github"] {
+        let output = lint(&["--format", format]);
+        assert!(stdout(&output).contains("a/Dockerfile"), "{format}: {}", stdout(&output));
+        assert_eq!(output.status.success(), format.starts_with("cod"), "{format}");
+    }
+    assert!(stderr(&lint(&["nowhere/*"])).contains("no file fits"));
+    dir.file("rbc.toml", "[lint]\nignore = ['DL9999']\n");
+    let wrong = lint(&[]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("rbc.toml:2:11"), "{}", stderr(&wrong));
+    let formatted = rbc().current_dir(dir.path()).args(["fmt", "--check"]).output().unwrap();
+    let names: Vec<String> = stderr(&formatted).lines().map(|l| l.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["a/Dockerfile", "old/Dockerfile", "test/deep/app.Dockerfile"]);
+}
+
+/// The hooks for pre-commit and the action name commands that there are.
+#[test]
+fn hooks_run() {
+    let hooks = std::fs::read_to_string(root().join(".pre-commit-hooks.yaml")).unwrap();
+    let entries: Vec<&str> = hooks.lines().filter_map(|line| line.trim().strip_prefix("entry: rbc ")).collect();
+    assert_eq!(entries, ["lint", "fmt"]);
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM alpine:3.20\n");
+    for entry in entries {
+        let output = rbc().current_dir(dir.path()).args([entry, "Dockerfile"]).output().unwrap();
+        assert!(output.status.success(), "{entry}: {}", stderr(&output));
+    }
+    let action = std::fs::read_to_string(root().join("action.yml")).unwrap();
+    assert!(action.contains("run: rbc lint --format github $ARGUMENTS $PATHS"));
+}
+
+#[test]
 fn formatting_keeps_the_build() {
     let dir = Scratch::new();
     let untidy = "from alpine:3.20\nRUN echo a && \\\n  \n  echo b   \nCOPY   a    b\nEXPOSE   80\n";

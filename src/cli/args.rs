@@ -36,6 +36,7 @@ pub enum When {
 pub enum MessageFormat {
     /// For people.
     #[default]
+    #[value(alias = "tty")]
     Text,
     /// A JSON object with all of them.
     Json,
@@ -43,6 +44,21 @@ pub enum MessageFormat {
     Sarif,
     /// Workflow commands of GitHub.
     Github,
+    /// GitLab's code quality report.
+    #[value(alias = "gitlab_codeclimate")]
+    Gitlab,
+    /// Checkstyle's XML.
+    Checkstyle,
+    /// JUnit's XML.
+    Junit,
+    /// SonarQube's generic issues.
+    Sonarqube,
+    /// Code Climate's objects, each with a zero byte behind it.
+    Codeclimate,
+    /// Codacy's objects.
+    Codacy,
+    /// A line each, by the GNU coding standards.
+    Gnu,
 }
 
 /// What to do.
@@ -345,9 +361,13 @@ pub struct LockArgs {
 /// `rbc lint`.
 #[derive(Args, Clone, Debug)]
 pub struct LintArgs {
-    /// The Dockerfiles; `-` for standard input.
-    #[arg(default_value = "Dockerfile", value_name = "FILE")]
+    /// Dockerfiles, directories to search for them, or patterns; `-` for standard input. What .gitignore leaves out is not
+    /// searched.
+    #[arg(default_value = ".", value_name = "PATH")]
     pub files: Vec<PathBuf>,
+    /// Form of the findings: the same as --message-format.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub format: Option<MessageFormat>,
     /// Apply the fixes that do not change what is built.
     #[arg(long)]
     pub fix: bool,
@@ -357,15 +377,22 @@ pub struct LintArgs {
     /// Show what the fixes would change, and change nothing; the exit status is 1 if they would change anything.
     #[arg(long)]
     pub diff: bool,
-    /// Levels of rules, in the form of hadolint [default: .hadolint.yaml].
+    /// Settings for all files: an rbc.toml or, in the form of hadolint, a YAML file [default: rbc.toml and .hadolint.yaml in the
+    /// directory of each file or above].
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Let only these rules count: names, ids (`DL3006`, `W0206`), beginnings of ids (`DL3`) or `all`.
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
+    pub select: Vec<String>,
     /// Leave out these rules.
     #[arg(long, value_name = "RULE,...", value_delimiter = ',')]
     pub ignore: Vec<String>,
     /// Do not read the shell scripts in RUN.
     #[arg(long)]
     pub no_shell: bool,
+    /// Do not ask ShellCheck, even if it is installed.
+    #[arg(long)]
+    pub no_shellcheck: bool,
     /// The least level at which a finding makes the exit status 1 [default: info].
     #[arg(short = 't', long, value_enum, value_name = "LEVEL")]
     pub failure_threshold: Option<Threshold>,
@@ -401,8 +428,9 @@ impl From<Threshold> for rbc_lint::Level {
 /// `rbc fmt`.
 #[derive(Args, Clone, Debug)]
 pub struct FmtArgs {
-    /// The Dockerfiles; `-` formats standard input to standard output.
-    #[arg(default_value = "Dockerfile", value_name = "FILE")]
+    /// Dockerfiles, directories to search for them, or patterns; `-` formats standard input to standard output. What .gitignore
+    /// leaves out is not searched.
+    #[arg(default_value = ".", value_name = "PATH")]
     pub files: Vec<PathBuf>,
     /// Change nothing; the exit status is 1 if a file would be changed.
     #[arg(long)]

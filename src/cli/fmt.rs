@@ -1,14 +1,14 @@
 //! `rbc fmt`.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use rbc_fmt::{KeywordCase, Style};
-use rbc_source::{Diagnostic, Sources, environment};
+use rbc_source::Sources;
 
 use super::args::{FmtArgs, Keywords};
 use super::messages::Messages;
-use super::{Failure, rewrite, write_output};
+use super::project::read;
+use super::{Failure, files, rewrite, write_output};
 
 /// Runs the command.
 pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
@@ -21,7 +21,8 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
         indent: " ".repeat(args.indent.into()),
     };
     let mut changed = 0;
-    for path in &args.files {
+    for named in files::find(&args.files)? {
+        let path = &named.path;
         let mut sources = Sources::new();
         let id = sources.add_bytes(path.to_string_lossy(), read(path)?);
         let file = sources.get(id);
@@ -44,14 +45,4 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
         }
     }
     if changed > 0 && (args.check || args.diff) { Err(Failure::default()) } else { Ok(()) }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    read.map_err(|e| Diagnostic::new(environment::READ, format!("`{}` cannot be read: {e}", path.display())))
 }

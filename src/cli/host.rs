@@ -120,7 +120,7 @@ fn docker_config() -> Option<PathBuf> {
 }
 
 /// An image of which nothing is known but that it is not empty.
-fn unresolved(question: &ImageQuestion) -> Found {
+pub(super) fn unresolved(question: &ImageQuestion) -> Found {
     let platform = question.platform.clone().unwrap_or_else(host_platform);
     let config = ImageConfig {
         platform,

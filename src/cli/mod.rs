@@ -4,6 +4,7 @@ pub mod args;
 pub mod bake;
 mod compile;
 mod dump;
+mod files;
 mod fmt;
 mod graph;
 pub mod host;

@@ -31,7 +31,7 @@ pub struct Project {
     labs: bool,
 }
 
-fn cannot_read(path: &Path, error: &std::io::Error) -> Diagnostic {
+pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::new(environment::READ, format!("`{}` cannot be read: {error}", path.display()))
 }
 
@@ -50,6 +50,11 @@ pub fn standard_input() -> Result<Vec<u8>, Diagnostic> {
         .read_to_end(&mut bytes)
         .map_err(|e| Diagnostic::new(environment::READ, format!("standard input cannot be read: {e}")))?;
     Ok(bytes)
+}
+
+/// The bytes of a file, or of standard input if it is `-`.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    if path == Path::new("-") { standard_input() } else { std::fs::read(path).map_err(|e| cannot_read(path, &e)) }
 }
 
 impl Project {
@@ -254,7 +259,8 @@ fn default_recipe(dir: &Path) -> PathBuf {
     if !usual.exists() && lower.exists() { lower } else { usual }
 }
 
-fn read_optional(path: &Path) -> Result<Option<(String, String)>, Diagnostic> {
+/// Name and text of a file that need not be there.
+pub(super) fn read_optional(path: &Path) -> Result<Option<(String, String)>, Diagnostic> {
     match std::fs::read(path) {
         Ok(bytes) => {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

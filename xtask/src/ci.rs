@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// Programs that tests drive, with the Debian package of each.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/bin/chromium", "chromium"),
     ("/bin/busybox", "busybox-static"),
+    ("/usr/bin/shellcheck", "shellcheck"),
     ("/usr/bin/git", "git"),
     ("/usr/bin/python3", "python3"),
 ];

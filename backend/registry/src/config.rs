@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rbc_source::{Parsed, SourceFile, image};
-use toml::de::{DeTable, DeValue};
-
-use crate::toml_file::TomlReader;
+use rbc_toml::{DeTable, DeValue, TomlReader};
 
 /// How to reach registries.
 #[derive(Clone, Debug)]

@@ -30,7 +30,6 @@ mod manifest;
 mod resolve;
 mod select;
 mod token;
-mod toml_file;
 
 pub use auth::{Credential, Credentials};
 pub use client::{Client, Fetched, Pushed, Sink};

@@ -11,12 +11,10 @@ use std::path::Path;
 
 use rbc_oci::{Digest, Platform, Reference};
 use rbc_source::{Diagnostic, Parsed, SourceFile, Span, environment, image};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use rbc_toml::{DeTable, DeValue, Spanned, TomlReader};
 
 use crate::error::{Result, failure};
 use crate::resolve::{ImageRequest, ImageResolver, ResolvedImage};
-use crate::toml_file::TomlReader;
 
 /// The form that this rbc writes and reads.
 const VERSION: u32 = 1;

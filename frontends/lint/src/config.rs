@@ -6,6 +6,8 @@ use std::fmt;
 use rbc_source::{Code, Severity, by_name};
 use serde::Deserialize;
 
+use crate::twins::twins;
+
 /// How much a finding counts, by hadolint's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Level {
@@ -106,8 +108,10 @@ impl LabelType {
 pub struct LintConfig {
     /// Levels that differ from the rules' own, by what [`LintConfig::key`] makes of a rule's name.
     pub levels: BTreeMap<Box<str>, Level>,
-    /// Rules that do not count, by the same; stronger than `levels`.
+    /// Rules that do not count, by the same; stronger than `levels`. ShellCheck's may be named by the beginning of their ids.
     pub ignored: Vec<Box<str>>,
+    /// The only rules that count, by the same; all if there is no list.
+    pub selected: Option<Vec<Box<str>>>,
     /// Registries that images may come from; all if empty. A `*` at the beginning or end stands for anything.
     pub trusted_registries: Vec<Box<str>>,
     /// Labels that an image must have.
@@ -137,6 +141,7 @@ impl Default for LintConfig {
         LintConfig {
             levels: BTreeMap::new(),
             ignored: Vec::new(),
+            selected: None,
             trusted_registries: Vec::new(),
             label_schema: BTreeMap::new(),
             strict_labels: false,
@@ -259,9 +264,12 @@ impl LintConfig {
         by_name(name).map_or_else(|| name.to_ascii_uppercase().into(), |code| code.id.into())
     }
 
-    /// The level of a rule that counts at `default` if nothing is configured.
+    /// The level of a rule that counts at `default` if nothing is configured. Rules of BuildKit and of hadolint that are one
+    /// are ignored together.
     pub fn level(&self, key: &str, default: Level) -> Level {
-        if self.ignored.iter().any(|ignored| **ignored == *key) {
+        let names = |list: &[Box<str>], key: &str| list.iter().any(|name| **name == *key || is_shellchecks(name, key));
+        let or_twin = |list: &[Box<str>]| names(list, key) || twins(key).any(|twin| names(list, twin));
+        if or_twin(&self.ignored) || self.selected.as_ref().is_some_and(|selected| !or_twin(selected)) {
             return Level::Ignore;
         }
         self.levels.get(key).copied().unwrap_or(default)
@@ -276,6 +284,13 @@ impl LintConfig {
     pub fn fails(&self, level: Level) -> bool {
         !self.no_fail && level != Level::Ignore && level >= self.failure_threshold
     }
+}
+
+/// Whether a name in a list is the beginning of a ShellCheck rule's id.
+fn is_shellchecks(name: &str, key: &str) -> bool {
+    key.strip_prefix("SC").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        && name.starts_with("SC")
+        && key.starts_with(name)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{Level, line_of};
 /// A finding in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule: hadolint's id if it has the rule, else our code or another tool's.
+    /// The rule: hadolint's id or BuildKit's name if it is theirs, ShellCheck's id, or our code.
     pub code: String,
     /// How much it counts.
     pub level: Level,
@@ -159,7 +159,9 @@ impl Finding {
 
     fn at(diagnostic: &Diagnostic, place: Place) -> Self {
         let code = diagnostic.code;
-        let id = code.aliases.iter().find(|alias| alias.starts_with("DL")).copied().unwrap_or(code.id);
+        // BuildKit calls its checks by name.
+        let own = if code.id.starts_with("W01") { code.name } else { code.id };
+        let id = code.aliases.iter().find(|alias| alias.starts_with("DL")).copied().unwrap_or(own);
         // ShellCheck's ids stand in front of its messages.
         let (id, message) = match diagnostic.message.split_once(": ") {
             Some((id, message)) if code.id == practice::SHELLCHECK.id => (id, message),

@@ -9,16 +9,20 @@ pub mod formats;
 mod image;
 mod pragma;
 mod rules;
+mod settings;
 mod sheet;
 mod shell;
 pub mod shellcheck;
 #[cfg(test)]
 mod testing;
+mod twins;
 
 pub use config::{ConfigError, LabelType, Level, LintConfig};
 pub use pragma::Pragmas;
 pub use rules::{RULES, Rule, RuleScope};
+pub use settings::Settings;
 pub use shell::ScriptCache;
+pub use twins::join;
 
 use rbc_grammar::{Document, Item};
 use rbc_source::{Diagnostic, SourceFile, Span};

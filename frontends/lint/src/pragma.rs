@@ -7,6 +7,7 @@ use rbc_grammar::{Document, Item};
 use rbc_source::{Code, SourceFile};
 
 use crate::config::LintConfig;
+use crate::twins::twins;
 
 /// What the comments of a file suppress.
 #[derive(Clone, Debug, Default)]
@@ -60,9 +61,10 @@ impl Pragmas {
         pragmas
     }
 
-    /// Whether findings of a rule count for an instruction or comment that begins on this line (from 0).
+    /// Whether findings of a rule count for an instruction or comment that begins on this line (from 0). Rules of BuildKit and
+    /// hadolint that are one are suppressed by either name.
     pub fn allows(&self, code: &Code, line: usize) -> bool {
-        self.allows_key(code.id, line)
+        self.allows_key(code.id, line) && twins(code.id).all(|twin| self.allows_key(twin, line))
     }
 
     /// The same of a rule by what [`LintConfig::key`] makes of its name, as for ShellCheck's.

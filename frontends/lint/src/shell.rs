@@ -322,7 +322,7 @@ mod tests {
     fn pipes() {
         assert_eq!(script("a | b |& c || d").pipes, [2..3, 6..8]);
         assert_eq!(script("x=$(a | b)").pipes.first(), Some(&(6..7)));
-        assert_eq!(script("echo 'a | b'").pipes, []);
+        assert!(script("echo 'a | b'").pipes.is_empty());
     }
 
     #[test]

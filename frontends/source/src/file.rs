@@ -211,6 +211,13 @@ impl Sources {
         id
     }
 
+    /// Puts a new version of a file in the place of the one with its id, if there is one.
+    pub fn replace(&mut self, file: SourceFile) {
+        if let Some(slot) = self.files.get_mut(file.id().0 as usize) {
+            *slot = Arc::new(file);
+        }
+    }
+
     /// The file of an id.
     ///
     /// # Panics

@@ -1,23 +1,27 @@
-//! Reading TOML so that every finding points into the file.
+//! TOML files (the lock file, registry settings, `rbc.toml`) read so that every finding points into them.
 
 use rbc_source::{Code, Diagnostic, SourceFile, Span};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+pub use toml::Spanned;
+pub use toml::de::{DeTable, DeValue};
 
 /// Reads a file, and collects findings of one code.
-pub(crate) struct TomlReader<'a> {
+pub struct TomlReader<'a> {
+    /// The file.
     pub file: &'a SourceFile,
+    /// The code that findings have.
     pub code: &'static Code,
+    /// What was found.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> TomlReader<'a> {
-    pub(crate) fn new(file: &'a SourceFile, code: &'static Code) -> Self {
+    /// Begins to read.
+    pub fn new(file: &'a SourceFile, code: &'static Code) -> Self {
         TomlReader { file, code, diagnostics: Vec::new() }
     }
 
     /// The document; none if it is not TOML, which is reported.
-    pub(crate) fn document(&mut self) -> Option<DeTable<'a>> {
+    pub fn document(&mut self) -> Option<DeTable<'a>> {
         let (document, errors) = DeTable::parse_recoverable(self.file.text());
         let ok = errors.is_empty();
         for error in errors {
@@ -28,17 +32,19 @@ impl<'a> TomlReader<'a> {
         ok.then(|| document.into_inner())
     }
 
-    pub(crate) fn report(&mut self, place: Span, message: impl Into<String>) {
+    /// Reports a finding at a place.
+    pub fn report(&mut self, place: Span, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::new(self.code, message).at(place));
     }
 
-    pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
+    /// Where a value stands.
+    pub fn span<T>(&self, value: &Spanned<T>) -> Span {
         let span = value.span();
         self.file.span(span.start, span.end)
     }
 
     /// Reports fields that nobody knows.
-    pub(crate) fn check_names(&mut self, table: &DeTable, known: &[&str]) {
+    pub fn check_names(&mut self, table: &DeTable, known: &[&str]) {
         for (name, _) in table.iter().filter(|(name, _)| !known.contains(&name.get_ref().as_ref())) {
             let found = Diagnostic::new(self.code, format!("there is no field `{}`", name.get_ref()));
             self.diagnostics.push(found.at(self.span(name)).suggest(name.get_ref(), known));
@@ -46,7 +52,7 @@ impl<'a> TomlReader<'a> {
     }
 
     /// A field's text, as `read` has it; an error of `read` is a phrase. A field that is missing at `place` is reported.
-    pub(crate) fn text<T>(
+    pub fn text<T>(
         &mut self,
         table: &DeTable,
         place: Span,
@@ -65,7 +71,7 @@ impl<'a> TomlReader<'a> {
     }
 
     /// A field that may be missing, of the type that `read` takes.
-    pub(crate) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         table: &DeTable,
         name: &str,
