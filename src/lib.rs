@@ -3,6 +3,7 @@
 //! This package is the driver: it loads files, asks the world what lowering must know, and renders what the phases found.
 //! The phases themselves are pure and live in the crates below `frontends/` and `llb/`; ARCHITECTURE.md has the map.
 
+pub mod build;
 pub mod call;
 pub mod cli;
 pub mod compile;

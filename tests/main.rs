@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bake;
+mod build;
 mod cli;
 mod conformance;
 mod docs;

@@ -64,6 +64,10 @@ pub enum MessageFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build a Dockerfile to an image or to files, here and without a daemon.
+    ///
+    /// The options are those of `docker buildx build`.
+    Build(Box<BuildCommand>),
     /// Compile a Dockerfile to an LLB definition.
     ///
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
@@ -108,6 +112,13 @@ pub enum Command {
         /// The directory, which must exist.
         dir: PathBuf,
     },
+}
+
+impl Command {
+    /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
+    pub fn executes(&self) -> bool {
+        matches!(self, Command::Build(_))
+    }
 }
 
 /// Which recipe, and what it is told: shared by all commands that compile.
@@ -185,6 +196,86 @@ pub struct BuildArgs {
     /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
     #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
     pub registry_config: Option<PathBuf>,
+}
+
+/// How a build is run: shared by all commands that build.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
+    #[arg(long, value_name = "DIR", env = "RBC_STORE")]
+    pub store: Option<PathBuf>,
+    /// How to show what happens.
+    #[arg(long, value_enum, default_value_t = ProgressStyle::Auto, value_name = "STYLE", env = "BUILDKIT_PROGRESS")]
+    pub progress: ProgressStyle,
+    /// Allow commands of the build to use `network.host` or `security.insecure`.
+    #[arg(long, value_name = "RIGHT,...", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Write what was made to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+}
+
+/// How to show what happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressStyle {
+    /// A live picture on a terminal, else lines.
+    #[default]
+    Auto,
+    /// A live picture.
+    Tty,
+    /// Lines.
+    Plain,
+    /// JSON, as BuildKit's clients write it.
+    Rawjson,
+    /// Not at all.
+    Quiet,
+}
+
+/// What a build is given, and where its result goes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ResultArgs {
+    /// Name the image.
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub tags: Vec<String>,
+    /// Where the result goes: `type=image|registry|local|tar|oci|docker|cacheonly`, then `dest=PATH` and others; a path
+    /// alone is a directory. It may be repeated.
+    #[arg(short, long = "output", value_name = "[TYPE,]DEST")]
+    pub outputs: Vec<String>,
+    /// Push the image to the registry of its name.
+    #[arg(long)]
+    pub push: bool,
+    /// Load the image into docker.
+    #[arg(long)]
+    pub load: bool,
+    /// Add an annotation to the image, or with `index:` before it to the index of several.
+    #[arg(long = "annotation", value_name = "[TYPE:]KEY=VALUE")]
+    pub annotations: Vec<String>,
+    /// Give a secret to RUN steps that mount it.
+    #[arg(long = "secret", value_name = "id=ID[,src=FILE|,env=NAME]")]
+    pub secrets: Vec<String>,
+    /// Give an ssh agent to RUN steps that mount it.
+    #[arg(long = "ssh", value_name = "ID[=SOCKET]")]
+    pub ssh: Vec<String>,
+    /// Write the id of the image to this file.
+    #[arg(long, value_name = "FILE")]
+    pub iidfile: Option<PathBuf>,
+    /// Print the id of the image and nothing else.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `rbc build`.
+#[derive(Args, Clone, Debug)]
+pub struct BuildCommand {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// What becomes of it.
+    #[command(flatten)]
+    pub result: ResultArgs,
+    /// How.
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 /// `rbc compile`.

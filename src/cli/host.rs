@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rbc_lower::questions::{ImageQuestion, SourceQuestion};
 use rbc_oci::{History, ImageConfig, Reference};
@@ -20,7 +21,10 @@ use crate::{Found, Host};
 /// Answers from lock file, layouts and registries, in this order.
 pub struct World {
     resolver: Chain,
+    /// Who talks to registries, unless that is forbidden.
+    pub client: Option<Arc<Client>>,
     locals: BTreeMap<String, PathBuf>,
+    layouts: BTreeMap<String, PathBuf>,
     offline: bool,
     /// Images are taken for empty ones.
     no_resolve: bool,
@@ -50,6 +54,22 @@ pub fn read_lock(path: &Path, project: &mut Project) -> Result<Option<Lock>, Vec
     if lock.has_errors() { Err(lock.diagnostics) } else { Ok(Some(lock.value)) }
 }
 
+/// Who talks to registries, unless that is forbidden.
+fn registry_client(args: &BuildArgs, project: &mut Project) -> Result<Option<Arc<Client>>, Vec<Diagnostic>> {
+    if args.offline {
+        return Ok(None);
+    }
+    let config = match &args.registry_config {
+        None => RegistryConfig::default(),
+        Some(path) => read_config(path, project)?,
+    };
+    let credentials = match docker_config() {
+        Some(path) => Credentials::from_docker_config(&path).map_err(|e| vec![*e])?,
+        None => Credentials::none(),
+    };
+    Ok(Some(Arc::new(Client::new(config, credentials))))
+}
+
 impl World {
     /// The world of a command line.
     ///
@@ -58,6 +78,7 @@ impl World {
     pub fn new(args: &BuildArgs, project: &mut Project, lock: Option<Lock>) -> Result<World, Vec<Diagnostic>> {
         let one = |error: Box<Diagnostic>| vec![*error];
         let path = lock_path(args, project);
+        let client = registry_client(args, project)?;
         let mut chain: Vec<Box<dyn ImageResolver>> = Vec::new();
         match lock {
             Some(lock) => chain.push(Box::new(LockResolver::new(lock, path.to_string_lossy()))),
@@ -71,22 +92,16 @@ impl World {
             for dir in &args.oci_layouts {
                 chain.push(Box::new(Layout::open(dir).map_err(one)?));
             }
-            if !args.offline {
-                let config = match &args.registry_config {
-                    None => RegistryConfig::default(),
-                    Some(path) => read_config(path, project)?,
-                };
-                let credentials = match docker_config() {
-                    Some(path) => Credentials::from_docker_config(&path).map_err(one)?,
-                    None => Credentials::none(),
-                };
-                chain.push(Box::new(RegistryResolver::new(Client::new(config, credentials))));
+            if let Some(client) = &client {
+                chain.push(Box::new(RegistryResolver::new(client.clone())));
             }
         }
         let offline = args.offline || args.locked;
         Ok(World {
             resolver: Chain(chain),
+            client,
             locals: project.locals.clone(),
+            layouts: project.layouts.clone(),
             offline,
             no_resolve: args.no_resolve,
             seen: Vec::new(),
@@ -159,7 +174,12 @@ impl Host for World {
         let mut answers: BTreeMap<usize, _> = asked.into_iter().zip(self.resolver.resolve_all(&list)).collect();
         for i in layouts {
             if let (Ok(request), Some(dir)) = (&requests[i], &questions[i].layout) {
-                let dir = self.locals.get(dir).cloned().unwrap_or_else(|| PathBuf::from(dir));
+                let dir = self
+                    .layouts
+                    .get(dir)
+                    .or_else(|| self.locals.get(dir))
+                    .cloned()
+                    .unwrap_or_else(|| PathBuf::from(dir));
                 answers.insert(i, Layout::open(dir).and_then(|layout| layout.resolve(request)));
             }
         }

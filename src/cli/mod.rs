@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod bake;
+mod build;
 mod compile;
 mod dump;
 mod files;
@@ -12,6 +13,7 @@ mod inspect;
 mod lint;
 mod lock;
 mod messages;
+pub mod progress;
 pub mod project;
 mod remote;
 mod rewrite;
@@ -31,7 +33,15 @@ use messages::Messages;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let messages = Messages::new(&cli);
+    // Only a process that has no other thread can become root in a namespace of its own.
+    if cli.command.executes()
+        && let Err(found) = rbc_local::rootless::enter(true)
+    {
+        messages.print(&Sources::new(), &[*found]);
+        return ExitCode::from(3);
+    }
     let result = match &cli.command {
+        Command::Build(args) => build::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),
         Command::Bake(args) => bake::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),

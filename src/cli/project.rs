@@ -25,6 +25,8 @@ pub struct Project {
     pub ignore: Option<(String, String)>,
     /// Directories of the client, by the name of their local source.
     pub locals: BTreeMap<String, PathBuf>,
+    /// OCI layouts that are contexts, by the name of their store.
+    pub layouts: BTreeMap<String, PathBuf>,
     /// Where the recipe lies; the lock file's default place is beside it.
     pub dir: PathBuf,
     unique: String,
@@ -77,6 +79,7 @@ impl Project {
             attrs: BTreeMap::new(),
             ignore: None,
             locals: BTreeMap::new(),
+            layouts: BTreeMap::new(),
             dir: PathBuf::from("."),
             unique: String::new(),
             labs: args.labs,
@@ -144,10 +147,7 @@ impl Project {
             None => {}
         }
         // Local sources of one project are one to a backend, and those of another project are others.
-        let place = self.locals.get("context").unwrap_or(&self.dir);
-        let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.clone());
-        let digest = rbc_wire::Digest::of(place.to_string_lossy().as_bytes()).to_string();
-        self.unique = digest.rsplit(':').next().unwrap_or_default().chars().take(25).collect();
+        self.unique = name_of(self.locals.get("context").unwrap_or(&self.dir));
         Ok(())
     }
 
@@ -220,6 +220,8 @@ impl Project {
             let value = if Path::new(place).is_dir() {
                 self.locals.insert(name.to_owned(), PathBuf::from(place));
                 format!("local:{name}")
+            } else if let Some(layout) = place.strip_prefix("oci-layout://") {
+                self.add_layout(layout)?
             } else if place.contains(':') {
                 place.to_owned()
             } else {
@@ -229,6 +231,30 @@ impl Project {
             self.attrs.insert(format!("context:{name}"), value);
         }
         Ok(())
+    }
+
+    /// Makes the context that is an OCI layout, `DIR[:TAG][@DIGEST]`, one by its digest in a store with a name.
+    fn add_layout(&mut self, text: &str) -> Result<String, Diagnostic> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        let (dir, tag) = match rest.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((dir, tag)) => (dir, Some(tag)),
+            None => (rest, None),
+        };
+        let wrong = |e: rbc_oci::DigestError| option(format!("the context `oci-layout://{text}`: {e}"));
+        let digest = match digest {
+            Some(digest) => rbc_oci::Digest::parse(digest).map_err(wrong)?,
+            None => {
+                let layout = rbc_registry::Layout::open(dir).map_err(|e| *e)?;
+                // A layout with one image has no need of a name.
+                layout.find(tag, None).map_err(|e| *e)?.digest
+            }
+        };
+        let name = name_of(Path::new(dir));
+        self.layouts.insert(name.clone(), PathBuf::from(dir));
+        Ok(format!("oci-layout://{name}@{digest}"))
     }
 
     /// The input of the compiler.
@@ -250,6 +276,13 @@ impl Project {
             purpose,
         }
     }
+}
+
+/// A name for a directory that no other has.
+fn name_of(dir: &Path) -> String {
+    let whole = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_path_buf());
+    let digest = rbc_wire::Digest::of(whole.to_string_lossy().as_bytes()).to_string();
+    digest.rsplit(':').next().unwrap_or_default().chars().take(25).collect()
 }
 
 /// The recipe of a directory; in lower case if there is no other.

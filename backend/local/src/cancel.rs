@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -16,6 +16,15 @@ struct Inner {
     on: AtomicBool,
     /// Readable from then on, so that who waits wakes up.
     event: OwnedFd,
+}
+
+/// What signals switch on.
+static SIGNALLED: OnceLock<Cancel> = OnceLock::new();
+
+extern "C" fn signalled(_: libc::c_int) {
+    if let Some(cancel) = SIGNALLED.get() {
+        cancel.cancel();
+    }
 }
 
 impl Cancel {
@@ -38,6 +47,28 @@ impl Cancel {
     /// Whether it is on.
     pub fn is_cancelled(&self) -> bool {
         self.0.on.load(Ordering::SeqCst)
+    }
+
+    /// Switches it on when the user interrupts this process or the system ends it (SIGINT, SIGTERM, SIGHUP). A second signal
+    /// of the kind ends the process as if nobody listened.
+    ///
+    /// # Errors
+    /// If the system refuses, or this was done before in this process.
+    pub fn on_signals(&self) -> io::Result<()> {
+        SIGNALLED.set(self.clone()).map_err(|_| io::Error::other("signals have a listener already"))?;
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the structure is plain data, and the handler does only what a handler may: it sets a flag and writes.
+            let outcome = unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = signalled as extern "C" fn(libc::c_int) as libc::sighandler_t;
+                action.sa_flags = libc::SA_RESTART | libc::SA_RESETHAND;
+                libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+            };
+            if outcome != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn event(&self) -> &OwnedFd {

@@ -16,8 +16,8 @@ pub struct Session {
     pub local: BTreeMap<String, PathBuf>,
     /// OCI layouts, by the names that `oci-layout://` sources have before the first slash.
     pub layouts: BTreeMap<String, PathBuf>,
-    /// Archives of images, made by `docker save` or as an OCI archive: `docker-image://` sources are looked for there
-    /// before a registry is asked.
+    /// Archives of images, made by `docker save` or as an OCI archive, and folders that are OCI layouts: `docker-image://`
+    /// sources are looked for there before a registry is asked.
     pub archives: Vec<PathBuf>,
     /// Secrets, by their ids.
     pub secrets: BTreeMap<String, Vec<u8>>,
@@ -30,6 +30,33 @@ pub struct Session {
 /// What happens during a build.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// A vertex belongs to the build. Told of all vertices before anything else, of inputs first.
+    Planned {
+        /// The vertex.
+        vertex: Digest,
+        /// What it is, for people.
+        name: &'a str,
+        /// What it needs.
+        inputs: &'a [Digest],
+        /// The group of vertices that people see as one: its id, and its name.
+        group: Option<(&'a str, &'a str)>,
+    },
+    /// It is being found out what a source is.
+    Looking {
+        /// The vertex.
+        vertex: Digest,
+        /// What it is, for people.
+        name: &'a str,
+    },
+    /// It has been found out what a source is.
+    Found {
+        /// The vertex.
+        vertex: Digest,
+        /// Whether nothing more has to be done: it is a local directory.
+        ready: bool,
+        /// Why it could not be found out, if so.
+        failure: Option<&'a str>,
+    },
     /// Work on a vertex begins.
     Started {
         /// The vertex.

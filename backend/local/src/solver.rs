@@ -93,6 +93,7 @@ impl Executor {
             bytes: Vec::new(),
         };
         solve.list(roots);
+        solve.announce();
         solve.pin()?;
         let done = solve.run(roots)?;
         let snapshot = |root: &Option<Ref>| -> Outcome<Snapshot> {
@@ -205,6 +206,15 @@ impl Solve<'_> {
         }
     }
 
+    fn announce(&self) {
+        for vertex in &self.vertices {
+            let inputs: Vec<Digest> = vertex.inputs.iter().map(|(input, _)| self.vertices[*input].name).collect();
+            let group = self.graph.node(vertex.node).meta.progress_group.as_ref();
+            let group = group.map(|group| (group.id.as_str(), group.name.as_str()));
+            self.progress.event(Event::Planned { vertex: vertex.name, name: &vertex.title, inputs: &inputs, group });
+        }
+    }
+
     fn reporter(&self, vertex: usize) -> Reporter<'_> {
         Reporter { vertex: self.vertices[vertex].name, progress: self.progress }
     }
@@ -229,7 +239,13 @@ impl Solve<'_> {
                     cancel: &cancels,
                     report: this.reporter(vertex),
                 };
-                source::pin(&job, op, node.platform.as_ref()).map_err(|e| this.blame(vertex, e))
+                let (name, title) = (this.vertices[vertex].name, &this.vertices[vertex].title);
+                this.progress.event(Event::Looking { vertex: name, name: title });
+                let pin = source::pin(&job, op, node.platform.as_ref()).map_err(|e| this.blame(vertex, e));
+                let failure = pin.as_ref().err().map(|e| e.diagnostic.message.as_str());
+                let ready = matches!(pin, Ok(Pin::Local(_)));
+                this.progress.event(Event::Found { vertex: name, ready, failure });
+                pin
             };
             match &sources[..] {
                 [only] => vec![one(*only)],

@@ -1,8 +1,8 @@
 //! What the compiler asks for a base image, and who answers.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rbc_oci::{Digest, Platform, Reference};
 use rbc_source::image;
@@ -68,14 +68,14 @@ pub trait ImageResolver: Send + Sync {
 /// Asks registries. What a tag stands for is asked once: all platforms of a build get the same image.
 #[derive(Debug)]
 pub struct RegistryResolver {
-    client: Client,
+    client: Arc<Client>,
     tops: Mutex<HashMap<Reference, Fetched>>,
 }
 
 impl RegistryResolver {
     /// Asks through `client`.
-    pub fn new(client: Client) -> Self {
-        RegistryResolver { client, tops: Mutex::default() }
+    pub fn new(client: impl Into<Arc<Client>>) -> Self {
+        RegistryResolver { client: client.into(), tops: Mutex::default() }
     }
 
     fn top(&self, reference: &Reference) -> Result<Fetched> {

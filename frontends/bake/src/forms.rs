@@ -40,7 +40,10 @@ pub(crate) fn attest_flag(kind: &str, value: &str) -> String {
 }
 
 /// Reads caches: a list of image references, or one entry.
-pub(crate) fn caches(text: &str) -> Result<Vec<Cache>, String> {
+///
+/// # Errors
+/// Why it is none, as a phrase.
+pub fn caches(text: &str) -> Result<Vec<Cache>, String> {
     if text.contains('=') {
         return Ok(vec![cache(text)?]);
     }
@@ -72,7 +75,10 @@ fn cache(text: &str) -> Result<Cache, String> {
 }
 
 /// Reads an output. A path alone is a directory, `-` alone a tar archive on standard output.
-pub(crate) fn output(text: &str) -> Result<Output, String> {
+///
+/// # Errors
+/// Why it is none, as a phrase.
+pub fn output(text: &str) -> Result<Output, String> {
     let fields = csv::fields(text, ',')?;
     if fields.len() == 1 && fields[0] == text && !text.starts_with("type=") {
         let kind = if text == "-" { "tar" } else { "local" };
@@ -96,7 +102,10 @@ pub(crate) fn output(text: &str) -> Result<Output, String> {
 }
 
 /// Reads a secret.
-pub(crate) fn secret(text: &str) -> Result<Secret, String> {
+///
+/// # Errors
+/// Why it is none, as a phrase.
+pub fn secret(text: &str) -> Result<Secret, String> {
     let mut out = Secret::default();
     let mut from_env = false;
     for field in csv::fields(text, ',')? {
@@ -120,7 +129,7 @@ pub(crate) fn secret(text: &str) -> Result<Secret, String> {
 }
 
 /// Reads an SSH agent or keys.
-pub(crate) fn ssh(text: &str) -> Ssh {
+pub fn ssh(text: &str) -> Ssh {
     match text.split_once('=') {
         None => Ssh { id: text.into(), paths: Vec::new() },
         Some((id, paths)) => Ssh { id: id.into(), paths: paths.split(',').map(Into::into).collect() },

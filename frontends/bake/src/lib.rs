@@ -15,7 +15,7 @@ mod definitions;
 mod entitlements;
 mod environment;
 mod finish;
-mod forms;
+pub mod forms;
 mod lookup;
 mod overrides;
 mod present;

@@ -2,6 +2,7 @@
 
 mod image;
 mod layer;
+mod push;
 mod rootfs;
 mod time;
 

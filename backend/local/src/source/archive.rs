@@ -26,8 +26,11 @@ struct Saved {
     layers: Option<Vec<String>>,
 }
 
-/// The layout of an archive; the same archive is unpacked once. `None` if it has no images.
+/// The layout of an archive; the same archive is unpacked once. A folder is a layout as it is. `None` if it has no images.
 pub(super) fn opened(store: &Store, archive: &Path) -> Result<Option<PathBuf>> {
+    if archive.is_dir() {
+        return Ok(Some(archive.to_path_buf()));
+    }
     let failed =
         |e: io::Error| failure(execute::SOURCE, format!("cannot read the archive {}: {}", show(archive), reason(&e)));
     let path = archive.canonicalize().map_err(failed)?;

@@ -74,7 +74,7 @@ impl Progress for Seen {
             Event::Cached { name, .. } => format!("cached {name}"),
             Event::Output { line, .. } => format!("> {}", String::from_utf8_lossy(line)),
             Event::Warning { message, .. } => format!("! {message}"),
-            Event::Status { .. } | Event::Finished { .. } => return,
+            _ => return,
         };
         self.0.lock().unwrap().push(line);
     }

@@ -1,0 +1,264 @@
+//! `rbc build`, and what all commands that build share.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rbc_bake::{Rights, forms};
+use rbc_local::{Cancel, Config, Executor, Store};
+use rbc_registry::Client;
+use rbc_source::{Diagnostic, environment, execute, lower};
+
+use super::args::{BuildCommand, ProgressStyle, ResultArgs, RunArgs};
+use super::host::{World, lock_path, read_lock};
+use super::messages::Messages;
+use super::progress::Display;
+use super::project::Project;
+use super::{Failure, write_output};
+use crate::build::{self, Allow, Annotations, Built, Export, Form, Job, Place};
+use crate::{Purpose, compile};
+
+/// Runs the command.
+pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
+    let mut project = Project::load(&args.build)?;
+    let fail = |project: &Project, found| Failure::new(&project.sources, found);
+    let mut job = job(&args.result, &args.run)?;
+    let path = lock_path(&args.build, &project);
+    let lock = read_lock(&path, &mut project).map_err(|f| fail(&project, f))?;
+    let mut world = World::new(&args.build, &mut project, lock).map_err(|f| fail(&project, f))?;
+    let compiled = compile(project.input(Purpose::Build), &mut world);
+    if !compiled.errors.is_empty() {
+        return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
+    }
+    messages.print(&project.sources, &compiled.warnings);
+    job.outputs = compiled.outputs;
+    job.locals = project.locals.clone();
+    job.layouts = project.layouts.clone();
+    job.archives.clone_from(&args.build.oci_layouts);
+    // Whoever wants to know the id of the image wants one, wherever it goes.
+    let named = args.result.iidfile.is_some() || args.result.quiet || args.run.metadata_file.is_some();
+    let stays = job.exports.is_empty();
+    if stays && (named || !job.names.is_empty()) {
+        job.exports.push(Export::new(Form::Image { push: false, by_digest: false }));
+    }
+    let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
+    let (executor, cancel) = open(&args.run, world.client.clone())?;
+    let display = Display::new(style);
+    let outcome = build::run(std::slice::from_ref(&job), &executor, &display, Some(&cancel));
+    drop(display);
+    let built = outcome.map_err(|failed| fail(&project, interrupted(&cancel, failed.diagnostics)))?;
+    let built = built.into_iter().next().unwrap_or_default();
+    tell(args, &built)?;
+    if stays && style != ProgressStyle::Quiet {
+        messages.say(&where_it_is(&built, &executor));
+    }
+    Ok(())
+}
+
+/// Opens the executor of the flags. From here on, an interrupt cancels what it does.
+///
+/// # Errors
+/// The store cannot be opened.
+pub fn open(args: &RunArgs, registry: Option<Arc<Client>>) -> Result<(Executor, Cancel), Diagnostic> {
+    let store = args.store.clone().or_else(Store::default_path).ok_or_else(|| {
+        Diagnostic::new(execute::STORE, "there is no directory for the store: neither XDG_DATA_HOME nor HOME is set")
+            .note("name one with `--store`")
+    })?;
+    let executor = Executor::open(&store, Config { registry, ..Config::default() }).map_err(|e| *e)?;
+    let cancel = Cancel::new().and_then(|cancel| cancel.on_signals().map(|()| cancel));
+    let cancel = cancel.map_err(|e| Diagnostic::new(environment::INTERNAL, format!("signals cannot be heard: {e}")))?;
+    Ok((executor, cancel))
+}
+
+/// What was found, unless the user stopped the build, of which everything else is a consequence.
+pub fn interrupted(cancel: &Cancel, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if cancel.is_cancelled() { vec![Diagnostic::new(execute::CANCELLED, "the build was cancelled")] } else { found }
+}
+
+/// What flags say about a build beside its recipe.
+///
+/// # Errors
+/// A flag has a value that cannot be, or a file that it names cannot be read.
+pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
+    let mut job = Job { allow: allow(&run.allow)?, ..Job::default() };
+    for tag in &args.tags {
+        job.names.push(build::name_of(tag)?);
+    }
+    job.annotations = annotations(&args.annotations)?;
+    job.exports = exports(args)?;
+    for text in &args.secrets {
+        let secret = forms::secret(text).map_err(|why| option(format!("`--secret {text}`: {why}")))?;
+        if let Some((id, value)) = read_secret(&secret)? {
+            job.secrets.insert(id, value);
+        }
+    }
+    for text in &args.ssh {
+        let (id, socket) = read_ssh(&forms::ssh(text))?;
+        job.ssh.insert(id, socket);
+    }
+    Ok(job)
+}
+
+fn option(message: String) -> Diagnostic {
+    Diagnostic::new(lower::OPTION, message)
+}
+
+/// What `--allow` says.
+///
+/// # Errors
+/// It names no right.
+pub fn allow(flags: &[String]) -> Result<Allow, Diagnostic> {
+    let rights = Rights::parse(flags).map_err(|e| *e)?;
+    Ok(Allow { network_host: rights.network_host, insecure: rights.security_insecure })
+}
+
+fn annotations(texts: &[String]) -> Result<Annotations, Diagnostic> {
+    let mut annotations = Annotations::default();
+    for text in texts {
+        annotations.add(text)?;
+    }
+    Ok(annotations)
+}
+
+/// What `--output`, `--push` and `--load` say together: the last two stand for an output, or say more about one.
+fn exports(args: &ResultArgs) -> Result<Vec<Export>, Diagnostic> {
+    let mut exports = Vec::new();
+    for text in &args.outputs {
+        let output = forms::output(text).map_err(|why| option(format!("`--output {text}`: {why}")))?;
+        exports.push(Export::read(&output)?);
+    }
+    if args.push {
+        let image = exports.iter_mut().find_map(|export: &mut Export| match &mut export.form {
+            Form::Image { push, .. } => Some(push),
+            _ => None,
+        });
+        match image {
+            Some(push) => *push = true,
+            None => exports.push(Export::new(Form::Image { push: true, by_digest: false })),
+        }
+    }
+    if args.load && !exports.iter().any(|export| export.form == Form::Load) {
+        exports.push(Export::new(Form::Load));
+    }
+    let to_stdout = exports.iter().filter(|export| {
+        matches!(&export.form, Form::Tar(Place::Stdout) | Form::Oci(Place::Stdout) | Form::Docker(Place::Stdout))
+    });
+    match to_stdout.count() {
+        0 => {}
+        1 if args.quiet => return Err(option("`--quiet` prints the id to where an output goes".to_owned())),
+        1 if std::io::stdout().is_terminal() => {
+            let found = option("an archive is binary and standard output is a terminal".to_owned());
+            return Err(found.note("name a file with `dest=`, or pipe it on"));
+        }
+        1 => {}
+        _ => return Err(option("two outputs cannot go to standard output".to_owned())),
+    }
+    Ok(exports)
+}
+
+/// A secret's value; none if it is to come from a variable that is not set.
+///
+/// # Errors
+/// Its file cannot be read.
+pub fn read_secret(secret: &rbc_ast::plan::Secret) -> Result<Option<(String, Vec<u8>)>, Diagnostic> {
+    let id = match &*secret.id {
+        "" if !secret.env.is_empty() => secret.env.to_string(),
+        "" => return Err(option("a secret has no id; write `id=NAME`".to_owned())),
+        id => id.to_owned(),
+    };
+    if !secret.env.is_empty() {
+        return Ok(std::env::var_os(&*secret.env).map(|v| (id, std::os::unix::ffi::OsStringExt::into_vec(v))));
+    }
+    if secret.src.is_empty() {
+        // As buildx: the variable of the same name, else the file.
+        if let Some(value) = std::env::var_os(&id) {
+            return Ok(Some((id, std::os::unix::ffi::OsStringExt::into_vec(value))));
+        }
+    }
+    let path = if secret.src.is_empty() { PathBuf::from(&id) } else { home(&secret.src) };
+    let value = std::fs::read(&path).map_err(|e| {
+        Diagnostic::new(environment::READ, format!("the secret `{id}` cannot be read from `{}`: {e}", path.display()))
+    })?;
+    Ok(Some((id, value)))
+}
+
+/// A path in which `~` is the home directory.
+fn home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// The socket of an ssh agent.
+///
+/// # Errors
+/// There is none.
+pub fn read_ssh(ssh: &rbc_ast::plan::Ssh) -> Result<(String, PathBuf), Diagnostic> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let id = if ssh.id.is_empty() { "default" } else { &ssh.id };
+    let socket = match &ssh.paths[..] {
+        [] => std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from).ok_or_else(|| {
+            option(format!("the ssh agent `{id}` has no socket: SSH_AUTH_SOCK is not set"))
+                .note("name one: `--ssh ID=SOCKET`")
+        })?,
+        [path] => home(path),
+        _ => return Err(option(format!("the ssh agent `{id}` is one socket, and there are several paths"))),
+    };
+    match std::fs::metadata(&socket) {
+        Ok(found) if found.file_type().is_socket() => Ok((id.to_owned(), socket)),
+        Ok(_) => Err(option(format!("`{}` is no socket of an ssh agent", socket.display()))
+            .note("keys are not read; add them to an agent with `ssh-add`")),
+        Err(e) => Err(Diagnostic::new(environment::READ, format!("`{}`: {e}", socket.display()))),
+    }
+}
+
+/// The id of an image: of its config, or of the index of several.
+pub fn id_of(built: &Built) -> Option<String> {
+    let (made, _) = built.images.first()?;
+    Some(match &made.manifests[..] {
+        [(_, manifest)] => manifest.config.digest.to_string(),
+        _ => made.top.digest.to_string(),
+    })
+}
+
+/// What was made, as `--metadata-file` says it.
+pub fn metadata(built: &Built) -> serde_json::Map<String, serde_json::Value> {
+    built.images.first().map(|(made, names)| build::metadata(made, names)).unwrap_or_default()
+}
+
+fn tell(args: &BuildCommand, built: &Built) -> Result<(), Diagnostic> {
+    let id = id_of(built);
+    if let Some(file) = &args.result.iidfile {
+        let id = id
+            .clone()
+            .ok_or_else(|| option("`--iidfile` asks for the id of an image, and no output is one".to_owned()))?;
+        write_output(Some(file), id.as_bytes())?;
+    }
+    if let Some(file) = &args.run.metadata_file {
+        let json = serde_json::to_vec_pretty(&metadata(built)).unwrap_or_default();
+        write_output(Some(file), &json)?;
+    }
+    if args.result.quiet
+        && let Some(id) = id
+    {
+        write_output(None, format!("{id}\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Where a result is that goes nowhere.
+fn where_it_is(built: &Built, executor: &Executor) -> String {
+    let store = executor.store().root().display();
+    match built.images.first() {
+        Some((made, names)) => {
+            let names: Vec<String> = names.iter().map(rbc_oci::Reference::familiar).collect();
+            let called = if names.is_empty() { String::new() } else { format!(" {}", names.join(", ")) };
+            format!(
+                "the image{called} ({}) stays in the store {store}; `--output`, `--push` and `--load` bring it elsewhere",
+                made.top.digest
+            )
+        }
+        None => format!("the result stays in the store {store}; `--output`, `--push` and `--load` bring it elsewhere"),
+    }
+}

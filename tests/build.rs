@@ -1,0 +1,234 @@
+//! `rbc build`, as users meet it. The base image is a static busybox, made by the first build of each test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::harness::{Scratch, rbc, stderr, stdout};
+
+/// A store, and a base image in an OCI layout.
+struct Kitchen {
+    dir: Scratch,
+}
+
+impl Kitchen {
+    fn new() -> Kitchen {
+        let kitchen = Kitchen { dir: Scratch::new() };
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists());
+        let busybox = busybox.expect("the tests need a static busybox: cargo xtask setup installs it");
+        kitchen.file("base/busybox", std::fs::read(busybox).unwrap());
+        kitchen.file(
+            "base/Dockerfile",
+            "FROM scratch\nCOPY --chmod=755 busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nENV PATH=/bin\n",
+        );
+        kitchen.fine(&["base", "-t", "base", "-o", "type=oci,tar=false,dest=base.oci"]);
+        kitchen
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        self.dir.file(name, text)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = rbc();
+        command.current_dir(self.dir.path()).env("RBC_STORE", self.path("store")).env_remove("BUILDKIT_PROGRESS");
+        command.arg("build").args(args);
+        command
+    }
+
+    /// Builds; the base image is the context `base`.
+    fn build(&self, args: &[&str]) -> Output {
+        let base =
+            if self.path("base.oci").exists() { "base=oci-layout://base.oci" } else { "none=docker-image://none" };
+        self.command(args).args(["--build-context", base]).output().unwrap()
+    }
+
+    fn fine(&self, args: &[&str]) -> Output {
+        let output = self.build(args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        output
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.read(name)).unwrap()
+    }
+}
+
+const APP: &str =
+    "FROM base AS build\nCOPY a /a\nRUN cat /a > /b && echo ma\"de\"\nFROM scratch\nCOPY --from=build /b /b\n";
+
+#[test]
+fn a_directory_and_a_second_build_from_the_cache() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", APP);
+    kitchen.file("app/a", "one");
+    let first = stderr(&kitchen.fine(&["app", "-o", "out", "--progress", "plain"]));
+    assert_eq!(kitchen.read("out/b"), "one");
+    assert!(first.contains("[build 2/3] RUN cat /a > /b"), "{first}");
+    assert!(first.lines().any(|l| l.starts_with('#') && l.ends_with(" made")), "{first}");
+    let second = stderr(&kitchen.fine(&["app", "-o", "out", "--progress", "plain"]));
+    assert!(!second.contains(" made\n"), "{second}");
+    assert_eq!(second.matches("CACHED").count(), 4, "{second}");
+    kitchen.file("app/a", "two");
+    kitchen.fine(&["app", "-o", "out"]);
+    assert_eq!(kitchen.read("out/b"), "two");
+    assert!(stderr(&kitchen.fine(&["app", "--no-cache", "--progress", "plain"])).contains(" made\n"));
+}
+
+#[test]
+fn a_failing_step_shows_its_line_and_its_output() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN echo before && \\\n    exit 7\n");
+    let output = kitchen.build(&["app"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    for part in ["E0811", "exited with code 7", "app/Dockerfile:2:1", "RUN echo before", "ERROR:"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let quiet = stderr(&kitchen.build(&["app", "--progress", "quiet"]));
+    assert!(quiet.contains("the last that it wrote") && quiet.contains("before"), "{quiet}");
+}
+
+#[test]
+fn several_outputs_at_once() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", APP);
+    kitchen.file("app/a", "one");
+    let outputs =
+        ["-o", "dir", "-o", "type=tar,dest=a.tar", "-o", "type=oci,dest=b.tar", "-o", "type=docker,dest=c.tar"];
+    kitchen.fine(&[&["app", "-t", "app:1", "--iidfile", "id", "--metadata-file", "meta"], &outputs[..]].concat());
+    assert_eq!(kitchen.read("dir/b"), "one");
+    let list = |name: &str| stdout(&Command::new("tar").arg("tf").arg(kitchen.path(name)).output().unwrap());
+    assert_eq!(list("a.tar"), "b\n");
+    assert!(list("b.tar").contains("index.json") && !list("b.tar").contains("manifest.json"));
+    assert!(list("c.tar").contains("manifest.json"));
+    let (id, meta) = (kitchen.read("id"), kitchen.json("meta"));
+    assert_eq!(meta["containerimage.config.digest"], id);
+    assert_eq!(meta["image.name"], "docker.io/library/app:1");
+    assert!(list("c.tar").contains(id.strip_prefix("sha256:").unwrap()));
+    let quiet = kitchen.fine(&["app", "-q"]);
+    assert_eq!(stdout(&quiet), format!("{id}\n"));
+    assert_eq!(stderr(&quiet), "");
+    let piped = kitchen.fine(&["app", "-o", "-"]);
+    assert!(piped.stdout.len() > 1024 && piped.stdout.windows(3).any(|w| w == b"one"));
+}
+
+#[test]
+fn several_platforms_make_an_index() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n");
+    kitchen.file("app/amd64", "x");
+    kitchen.file("app/arm64", "y");
+    let two = ["app", "--platform", "linux/amd64,linux/arm64"];
+    kitchen.fine(&[&two[..], &["-o", "out", "-o", "type=oci,tar=false,dest=image.oci", "-t", "two"]].concat());
+    assert_eq!(kitchen.read("out/linux_amd64/arch") + &kitchen.read("out/linux_arm64/arch"), "xy");
+    let top = kitchen.json("image.oci/index.json")["manifests"][0].clone();
+    assert_eq!(top["mediaType"], "application/vnd.oci.image.index.v1+json");
+    let digest = top["digest"].as_str().unwrap().replace(':', "/");
+    let index = kitchen.json(&format!("image.oci/blobs/{digest}"));
+    assert_eq!(index["manifests"][1]["platform"]["architecture"], "arm64");
+    let refused = kitchen.build(&[&two[..], &["-o", "type=docker,dest=x.tar"]].concat());
+    assert!(stderr(&refused).contains("one platform only"), "{}", stderr(&refused));
+    assert!(!kitchen.path("x.tar").exists());
+}
+
+#[test]
+fn secrets_reach_their_step_and_nothing_else() {
+    let kitchen = Kitchen::new();
+    kitchen.file(
+        "app/Dockerfile",
+        "FROM base\nRUN --mount=type=secret,id=s cat /run/secrets/s; wc -c < /run/secrets/s > /n\n",
+    );
+    kitchen.file("token", "hunter22");
+    let output = kitchen.fine(&[
+        "app",
+        "--secret",
+        "id=s,src=token",
+        "-o",
+        "type=tar,dest=out.tar",
+        "-t",
+        "x",
+        "-o",
+        "type=oci,dest=oci.tar",
+    ]);
+    let log = stderr(&output);
+    assert!(!log.contains("hunter22") && log.contains("***"), "{log}");
+    let leaked = Command::new("grep")
+        .args(["-rl", "hunter22", "store", "out.tar", "oci.tar"])
+        .current_dir(kitchen.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&leaked), "");
+    kitchen.fine(&["app", "--no-cache", "--secret", "id=s,src=token", "-o", "out"]);
+    assert_eq!(kitchen.read("out/n"), "8\n");
+    let from_env = kitchen.command(&[
+        "app",
+        "--build-context",
+        "base=oci-layout://base.oci",
+        "--no-cache",
+        "--secret",
+        "id=s,env=TOKEN",
+        "-o",
+        "out",
+    ]);
+    let mut from_env = from_env;
+    assert!(from_env.env("TOKEN", "abc").status().unwrap().success());
+    assert_eq!(kitchen.read("out/n"), "3\n");
+}
+
+#[test]
+fn flags_that_cannot_be_are_refused_before_anything_is_built() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN touch /x\n");
+    for (args, part) in [
+        (&["-o", "type=nothing,dest=x"][..], "there is no output of the type `nothing`"),
+        (&["-o", "type=local,dest=x,compression=gzip"], "has no parameter `compression`"),
+        (&["-o", "type=oci"], "needs a destination"),
+        (&["-o", "type=image,compression=lzma"], "it is `gzip`, `zstd` or `uncompressed`"),
+        (&["-t", "UPPER"], "UPPER"),
+        (&["--secret", "id=s,src=nowhere"], "nowhere"),
+        (&["--annotation", "nothing"], "write KEY=VALUE"),
+        (&["-o", "-", "-o", "type=oci,dest=-"], "two outputs cannot go to standard output"),
+        (&["--ssh", "default=token"], "token"),
+    ] {
+        let output = kitchen.build(&[&["app"], args].concat());
+        assert!(!output.status.success() && stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("#1"), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn rights_beyond_the_sandbox_must_be_allowed() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN --network=host true\n");
+    let refused = kitchen.build(&["app"]);
+    assert!(
+        stderr(&refused).contains("E0820") && stderr(&refused).contains("--allow network.host"),
+        "{}",
+        stderr(&refused)
+    );
+    kitchen.fine(&["app", "--allow", "network.host"]);
+}
+
+#[test]
+fn progress_for_programs() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN echo hello\n");
+    let output = kitchen.fine(&["app", "--progress", "rawjson"]);
+    let text = stderr(&output);
+    let mut seen = (false, false);
+    for line in text.lines().filter(|l| l.starts_with('{')) {
+        let status: serde_json::Value = serde_json::from_str(line).unwrap();
+        let vertex = &status["vertexes"][0];
+        seen.0 |= vertex["name"] == "[1/2] RUN echo hello" && vertex["completed"].is_string();
+        seen.1 |= status["logs"][0]["data"] == "aGVsbG8K";
+    }
+    assert_eq!(seen, (true, true), "{text}");
+}
