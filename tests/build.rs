@@ -232,3 +232,38 @@ fn progress_for_programs() {
     }
     assert_eq!(seen, (true, true), "{text}");
 }
+
+#[test]
+fn a_shell_opens_where_a_step_failed() {
+    use std::io::Write as _;
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nENV WHERE=here\nWORKDIR /w\nRUN echo made > it && exit 3\n");
+    let mut command = kitchen.command(&["app", "--on-error=shell", "--build-context", "base=oci-layout://base.oci"]);
+    let pipes = || std::process::Stdio::piped();
+    let mut child = command.stdin(pipes()).stdout(pipes()).stderr(pipes()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"cat it; pwd; echo $WHERE; exit 9\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stdout(&output), "made\n/w\nhere\n", "{}", stderr(&output));
+    assert!(stderr(&output).contains("E0811"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn any_definition_is_solved() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM scratch\nCOPY a /b\n");
+    kitchen.file("app/a", "text");
+    let run = |args: &[&str]| {
+        rbc().current_dir(kitchen.dir.path()).env("RBC_STORE", kitchen.path("store")).args(args).output().unwrap()
+    };
+    assert!(run(&["compile", "app", "-o", "graph.pb"]).status.success());
+    let solved = run(&["solve", "graph.pb", "--local", "context=app", "-o", "out"]);
+    assert!(solved.status.success(), "{}", stderr(&solved));
+    assert_eq!(kitchen.read("out/b"), "text");
+    std::fs::remove_file(kitchen.path("app/a")).unwrap();
+    let failed = run(&["solve", "graph.pb", "--local", "context=app"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(stderr(&failed).contains("Dockerfile:2:1") && stderr(&failed).contains("COPY a /b"), "{}", stderr(&failed));
+    let missing = run(&["solve", "graph.pb"]);
+    assert!(stderr(&missing).contains("was not given the directory `context`"), "{}", stderr(&missing));
+}

@@ -1,9 +1,9 @@
 //! From a failed vertex to the line of the recipe.
 
-use rbc_ir::{Exec, Graph, Op, Ref};
+use rbc_ir::{Graph, Ref};
 use rbc_local::SolveError;
 use rbc_source::Diagnostic;
-use rbc_wire::{Digest, Emitter, Order};
+use rbc_wire::{Emitter, Order};
 
 /// How many lines of a command's output are shown with its failure.
 const TAIL: usize = 20;
@@ -42,16 +42,4 @@ pub fn diagnostic(graph: &Graph, roots: &[Option<Ref>], error: SolveError) -> Di
         found.notes.insert(0, format!("the last that it wrote:\n{shown}"));
     }
     found
-}
-
-/// The command of a vertex, if it is one.
-pub fn command<'g>(graph: &'g Graph, roots: &[Option<Ref>], vertex: Digest) -> Option<&'g Exec> {
-    let mut emitter = Emitter::new(graph, Order::Walk);
-    for root in roots {
-        emitter.emit(*root);
-    }
-    graph.iter().find_map(|(id, node)| match &node.op {
-        Op::Exec(exec) if emitter.digest(id) == vertex => Some(&**exec),
-        _ => None,
-    })
 }

@@ -10,8 +10,8 @@ mod places;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rbc_ir::{Exec, Graph, NetMode, Op, Ref, SecurityMode};
-use rbc_local::{Cancel, Executor, Exported, Progress, Session, Snapshot, SolveError};
+use rbc_ir::{Graph, NetMode, Op, Ref, SecurityMode};
+use rbc_local::{Cancel, Executor, Exported, Progress, Scene, Session, Snapshot, SolveError};
 use rbc_oci::Reference;
 use rbc_source::{Diagnostic, execute, lower};
 
@@ -71,8 +71,8 @@ pub struct Built {
 pub struct Failed {
     /// What to tell the user.
     pub diagnostics: Vec<Diagnostic>,
-    /// The command that failed, if it was one, and the files that it left.
-    pub at: Option<(Box<Exec>, Snapshot)>,
+    /// Where it failed, if a command did, and what it could use.
+    pub at: Option<(Box<Scene>, Session)>,
 }
 
 impl From<Diagnostic> for Failed {
@@ -110,7 +110,7 @@ pub fn run(
         }
     }
     let solved = executor.solve_all(&graph, &roots, &session, progress);
-    let mut snapshots = solved.map_err(|e| failed(&graph, &roots, e))?.into_iter();
+    let mut snapshots = solved.map_err(|e| failed(&graph, &roots, &session, e))?.into_iter();
     let mut built = Vec::new();
     for job in jobs {
         let snapshots: Vec<Snapshot> = snapshots.by_ref().take(job.outputs.len()).collect();
@@ -121,9 +121,9 @@ pub fn run(
     Ok(built)
 }
 
-fn failed(graph: &Graph, roots: &[Option<Ref>], error: SolveError) -> Failed {
-    let command = error.vertex.and_then(|vertex| blame::command(graph, roots, vertex)).cloned();
-    let at = command.zip(error.at.clone()).map(|(exec, snapshot)| (Box::new(exec), snapshot));
+fn failed(graph: &Graph, roots: &[Option<Ref>], session: &Session, mut error: SolveError) -> Failed {
+    let session = Session { cancel: None, ..session.clone() };
+    let at = error.at.take().map(|scene| (scene, session));
     Failed { diagnostics: vec![blame::diagnostic(graph, roots, error)], at }
 }
 

@@ -68,6 +68,8 @@ pub enum Command {
     ///
     /// The options are those of `docker buildx build`.
     Build(Box<BuildCommand>),
+    /// Run an LLB definition, made by any frontend, here.
+    Solve(Box<SolveCommand>),
     /// Compile a Dockerfile to an LLB definition.
     ///
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
@@ -117,7 +119,7 @@ pub enum Command {
 impl Command {
     /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
     pub fn executes(&self) -> bool {
-        matches!(self, Command::Build(_))
+        matches!(self, Command::Build(_) | Command::Solve(_))
     }
 }
 
@@ -213,6 +215,19 @@ pub struct RunArgs {
     /// Write what was made to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// What to do when a command fails: `shell` opens one where it failed.
+    #[arg(long, value_enum, default_value_t = OnError::Stop, value_name = "WHAT")]
+    pub on_error: OnError,
+}
+
+/// What to do when a command fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// Stop.
+    #[default]
+    Stop,
+    /// Open a shell in the file system in which it failed, then stop.
+    Shell,
 }
 
 /// How to show what happens.
@@ -270,6 +285,34 @@ pub struct BuildCommand {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
+    /// What becomes of it.
+    #[command(flatten)]
+    pub result: ResultArgs,
+    /// How.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `rbc solve`.
+#[derive(Args, Clone, Debug)]
+pub struct SolveCommand {
+    /// The definition; `-` for standard input.
+    pub file: PathBuf,
+    /// Give a directory to its local source of this name.
+    #[arg(long = "local", value_name = "NAME=DIR")]
+    pub locals: Vec<String>,
+    /// Give an OCI layout to its sources from the store of this name, or if it has no name look for images in it.
+    #[arg(long = "oci-layout", value_name = "[NAME=]DIR")]
+    pub layouts: Vec<String>,
+    /// The config of the image, as JSON; `rbc compile --emit image` writes it.
+    #[arg(long, value_name = "FILE")]
+    pub image_config: Option<PathBuf>,
+    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
+    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
+    pub registry_config: Option<PathBuf>,
+    /// Never use the network.
+    #[arg(long)]
+    pub offline: bool,
     /// What becomes of it.
     #[command(flatten)]
     pub result: ResultArgs,

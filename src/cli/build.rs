@@ -7,15 +7,15 @@ use std::sync::Arc;
 use rbc_bake::{Rights, forms};
 use rbc_local::{Cancel, Config, Executor, Store};
 use rbc_registry::Client;
-use rbc_source::{Diagnostic, environment, execute, lower};
+use rbc_source::{Diagnostic, Sources, environment, execute, lower};
 
-use super::args::{BuildCommand, ProgressStyle, ResultArgs, RunArgs};
+use super::args::{BuildCommand, OnError, ProgressStyle, ResultArgs, RunArgs};
 use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::progress::Display;
 use super::project::Project;
 use super::{Failure, write_output};
-use crate::build::{self, Allow, Annotations, Built, Export, Form, Job, Place};
+use crate::build::{self, Allow, Annotations, Built, Export, Failed, Form, Job, Place};
 use crate::{Purpose, compile};
 
 /// Runs the command.
@@ -35,24 +35,13 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     job.locals = project.locals.clone();
     job.layouts = project.layouts.clone();
     job.archives.clone_from(&args.build.oci_layouts);
-    // Whoever wants to know the id of the image wants one, wherever it goes.
-    let named = args.result.iidfile.is_some() || args.result.quiet || args.run.metadata_file.is_some();
-    let stays = job.exports.is_empty();
-    if stays && (named || !job.names.is_empty()) {
-        job.exports.push(Export::new(Form::Image { push: false, by_digest: false }));
-    }
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
     let (executor, cancel) = open(&args.run, world.client.clone())?;
     let display = Display::new(style);
     let outcome = build::run(std::slice::from_ref(&job), &executor, &display, Some(&cancel));
     drop(display);
-    let built = outcome.map_err(|failed| fail(&project, interrupted(&cancel, failed.diagnostics)))?;
-    let built = built.into_iter().next().unwrap_or_default();
-    tell(args, &built)?;
-    if stays && style != ProgressStyle::Quiet {
-        messages.say(&where_it_is(&built, &executor));
-    }
-    Ok(())
+    let built = outcome.map_err(|failed| failure(failed, &args.run, &executor, &cancel, &project.sources, messages))?;
+    finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &executor, messages)
 }
 
 /// Opens the executor of the flags. From here on, an interrupt cancels what it does.
@@ -70,9 +59,34 @@ pub fn open(args: &RunArgs, registry: Option<Arc<Client>>) -> Result<(Executor, 
     Ok((executor, cancel))
 }
 
-/// What was found, unless the user stopped the build, of which everything else is a consequence.
-pub fn interrupted(cancel: &Cancel, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    if cancel.is_cancelled() { vec![Diagnostic::new(execute::CANCELLED, "the build was cancelled")] } else { found }
+/// What to tell of a failed build, after the user had a shell where it failed if that was asked for.
+pub fn failure(
+    failed: Failed,
+    args: &RunArgs,
+    executor: &Executor,
+    cancel: &Cancel,
+    sources: &Sources,
+    messages: &Messages,
+) -> Failure {
+    // Of what the user stopped, everything else is a consequence.
+    if cancel.is_cancelled() {
+        return Diagnostic::new(execute::CANCELLED, "the build was cancelled").into();
+    }
+    let Some((scene, session)) = failed.at else { return Failure::new(sources, failed.diagnostics) };
+    let mut found = failed.diagnostics;
+    if args.on_error == OnError::Stop {
+        if let Some(first) = found.first_mut() {
+            first.notes.push("`--on-error=shell` opens a shell where it failed".to_owned());
+        }
+        return Failure::new(sources, found);
+    }
+    messages.print(sources, &found);
+    messages.say("a shell where it failed; what is changed there is lost:");
+    match executor.shell(&scene, &session) {
+        // Everything is said; only the status is left.
+        Ok(()) => Failure { sources: Sources::new(), diagnostics: Vec::new() },
+        Err(e) => Failure::from(*e.diagnostic),
+    }
 }
 
 /// What flags say about a build beside its recipe.
@@ -86,6 +100,11 @@ pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
     }
     job.annotations = annotations(&args.annotations)?;
     job.exports = exports(args)?;
+    // Whoever wants to know the id of the image wants one, wherever it goes.
+    let named = args.iidfile.is_some() || args.quiet || run.metadata_file.is_some() || !job.names.is_empty();
+    if job.exports.is_empty() && named {
+        job.exports.push(Export::new(Form::Image { push: false, by_digest: false }));
+    }
     for text in &args.secrets {
         let secret = forms::secret(text).map_err(|why| option(format!("`--secret {text}`: {why}")))?;
         if let Some((id, value)) = read_secret(&secret)? {
@@ -227,22 +246,33 @@ pub fn metadata(built: &Built) -> serde_json::Map<String, serde_json::Value> {
     built.images.first().map(|(made, names)| build::metadata(made, names)).unwrap_or_default()
 }
 
-fn tell(args: &BuildCommand, built: &Built) -> Result<(), Diagnostic> {
-    let id = id_of(built);
-    if let Some(file) = &args.result.iidfile {
-        let id = id
-            .clone()
-            .ok_or_else(|| option("`--iidfile` asks for the id of an image, and no output is one".to_owned()))?;
-        write_output(Some(file), id.as_bytes())?;
+/// Tells what was made, in the ways that were asked for.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn finish(
+    args: &ResultArgs,
+    run: &RunArgs,
+    job: &Job,
+    built: Built,
+    executor: &Executor,
+    messages: &Messages,
+) -> Result<(), Failure> {
+    let id = id_of(&built);
+    if let Some(file) = &args.iidfile {
+        let missing = || option("`--iidfile` asks for the id of an image, and no output is one".to_owned());
+        write_output(Some(file), id.clone().ok_or_else(missing)?.as_bytes())?;
     }
-    if let Some(file) = &args.run.metadata_file {
-        let json = serde_json::to_vec_pretty(&metadata(built)).unwrap_or_default();
+    if let Some(file) = &run.metadata_file {
+        let json = serde_json::to_vec_pretty(&metadata(&built)).unwrap_or_default();
         write_output(Some(file), &json)?;
     }
-    if args.result.quiet
-        && let Some(id) = id
-    {
-        write_output(None, format!("{id}\n").as_bytes())?;
+    if args.quiet {
+        return Ok(write_output(None, id.map(|id| format!("{id}\n")).unwrap_or_default().as_bytes())?);
+    }
+    let stays = |export: &Export| matches!(export.form, Form::Cache | Form::Image { push: false, .. });
+    if job.exports.iter().all(stays) && run.progress != ProgressStyle::Quiet {
+        messages.say(&where_it_is(&built, executor));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use rbc_registry::{
     RegistryResolver,
 };
 use rbc_sema::options::ResolveMode;
-use rbc_source::{Diagnostic, environment, image};
+use rbc_source::{Diagnostic, Sources, environment, image};
 
 use super::args::BuildArgs;
 use super::project::{Project, host_platform};
@@ -55,13 +55,20 @@ pub fn read_lock(path: &Path, project: &mut Project) -> Result<Option<Lock>, Vec
 }
 
 /// Who talks to registries, unless that is forbidden.
-fn registry_client(args: &BuildArgs, project: &mut Project) -> Result<Option<Arc<Client>>, Vec<Diagnostic>> {
-    if args.offline {
+///
+/// # Errors
+/// A configuration cannot be read.
+pub fn registry_client(
+    config: Option<&Path>,
+    offline: bool,
+    sources: &mut Sources,
+) -> Result<Option<Arc<Client>>, Vec<Diagnostic>> {
+    if offline {
         return Ok(None);
     }
-    let config = match &args.registry_config {
+    let config = match config {
         None => RegistryConfig::default(),
-        Some(path) => read_config(path, project)?,
+        Some(path) => read_config(path, sources)?,
     };
     let credentials = match docker_config() {
         Some(path) => Credentials::from_docker_config(&path).map_err(|e| vec![*e])?,
@@ -78,7 +85,7 @@ impl World {
     pub fn new(args: &BuildArgs, project: &mut Project, lock: Option<Lock>) -> Result<World, Vec<Diagnostic>> {
         let one = |error: Box<Diagnostic>| vec![*error];
         let path = lock_path(args, project);
-        let client = registry_client(args, project)?;
+        let client = registry_client(args.registry_config.as_deref(), args.offline, &mut project.sources)?;
         let mut chain: Vec<Box<dyn ImageResolver>> = Vec::new();
         match lock {
             Some(lock) => chain.push(Box::new(LockResolver::new(lock, path.to_string_lossy()))),
@@ -117,11 +124,11 @@ impl World {
     }
 }
 
-fn read_config(path: &Path, project: &mut Project) -> Result<RegistryConfig, Vec<Diagnostic>> {
+fn read_config(path: &Path, sources: &mut Sources) -> Result<RegistryConfig, Vec<Diagnostic>> {
     let bytes = std::fs::read(path)
         .map_err(|e| vec![Diagnostic::new(environment::READ, format!("`{}` cannot be read: {e}", path.display()))])?;
-    let id = project.sources.add_bytes(path.to_string_lossy(), bytes);
-    let config = RegistryConfig::parse(project.sources.get(id));
+    let id = sources.add_bytes(path.to_string_lossy(), bytes);
+    let config = RegistryConfig::parse(sources.get(id));
     if config.has_errors() { Err(config.diagnostics) } else { Ok(config.value) }
 }
 

@@ -17,6 +17,7 @@ pub mod progress;
 pub mod project;
 mod remote;
 mod rewrite;
+mod solve;
 mod tables;
 
 use std::io::Write as _;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Build(args) => build::run(args, &messages),
+        Command::Solve(args) => solve::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),
         Command::Bake(args) => bake::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),

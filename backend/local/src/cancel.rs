@@ -27,6 +27,19 @@ extern "C" fn signalled(_: libc::c_int) {
     }
 }
 
+extern "C" fn unheard(_: libc::c_int) {}
+
+fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int), flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: the structure is plain data, and the handlers do only what handlers may: set a flag and write.
+    let outcome = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART | flags;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 impl Cancel {
     /// A switch that is off.
     ///
@@ -56,19 +69,16 @@ impl Cancel {
     /// If the system refuses, or this was done before in this process.
     pub fn on_signals(&self) -> io::Result<()> {
         SIGNALLED.set(self.clone()).map_err(|_| io::Error::other("signals have a listener already"))?;
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: the structure is plain data, and the handler does only what a handler may: it sets a flag and writes.
-            let outcome = unsafe {
-                let mut action: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = signalled as extern "C" fn(libc::c_int) as libc::sighandler_t;
-                action.sa_flags = libc::SA_RESTART | libc::SA_RESETHAND;
-                libc::sigaction(signal, &raw const action, std::ptr::null_mut())
-            };
-            if outcome != 0 {
-                return Err(io::Error::last_os_error());
-            }
+        let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+        signals.into_iter().try_for_each(|signal| handle(signal, signalled, libc::SA_RESETHAND))
+    }
+
+    /// From now on an interrupt does nothing to this process; commands that it starts hear it as usual.
+    pub(crate) fn deaf() {
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTTOU] {
+            // Where that fails, an interrupt ends us as well.
+            let _ = handle(signal, unheard, 0);
         }
-        Ok(())
     }
 
     pub(crate) fn event(&self) -> &OwnedFd {

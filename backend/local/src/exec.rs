@@ -21,8 +21,8 @@ use rustix::process::{Gid, Resource, Uid};
 use crate::error::{Fail, Result, failure, reason, show};
 use crate::fs::{clean, open_beneath, resolve};
 use crate::mount::{bind, tmpfs};
-use crate::sandbox::{DEFAULT_CAPABILITIES, Ended, Plan, PlanMount, Stage, What, pipes};
-use crate::session::{Reporter, Session, SolveError};
+use crate::sandbox::{DEFAULT_CAPABILITIES, Ended, Plan, PlanMount, Stage, What, ours, pipes};
+use crate::session::{Reporter, Scene, Session, SolveError};
 use crate::store::{Draft, Snapshot, Store, hex};
 use crate::sys::mount_attr::{NODEV, NOEXEC, NOSUID, RDONLY};
 use crate::{Cancel, users};
@@ -44,6 +44,8 @@ pub(crate) struct Job<'a> {
     pub inputs: &'a HashMap<Ref, Snapshot>,
     /// Cgroups are made below this, if limits are asked for.
     pub meta: &'a Meta,
+    /// A user talks to the command: it has our input and outputs, and these files instead of its own. What it writes is lost.
+    pub talk: Option<&'a Snapshot>,
 }
 
 /// A mount while the command runs.
@@ -78,7 +80,10 @@ pub(crate) fn run(job: &Job, exec: &Exec) -> std::result::Result<Vec<(u32, Snaps
     if !clean(&root_mount.selector).as_os_str().is_empty() {
         return Err(failure(execute::UNSUPPORTED, "the root file system is a part of another").into());
     }
-    let below = input(job, root_mount)?;
+    let below = match job.talk {
+        Some(root) => root.clone(),
+        None => input(job, root_mount)?,
+    };
     // A root that is read-only gets a layer as well, for the places that are mounted on, which is thrown away.
     let draft = job.store.draft(below.clone())?;
     let (root_dir, mount) = draft.view()?.into_parts();
@@ -101,7 +106,8 @@ pub(crate) fn run(job: &Job, exec: &Exec) -> std::result::Result<Vec<(u32, Snaps
         mounts.extend(prepare(job, root_dir.as_fd(), mount, &mut held)?);
     }
 
-    let (pipes, [stdin, stdout, stderr]) = pipes().or_fail(execute::SANDBOX, || "make a pipe".to_owned())?;
+    let streams = if job.talk.is_some() { ours() } else { pipes() };
+    let (pipes, [stdin, stdout, stderr]) = streams.or_fail(execute::SANDBOX, || "make a pipe".to_owned())?;
     let insecure = exec.security == SecurityMode::Insecure;
     let (stage, side) = job.store.mount_points();
     let mut env = environment(job, exec)?;
@@ -139,6 +145,8 @@ pub(crate) fn run(job: &Job, exec: &Exec) -> std::result::Result<Vec<(u32, Snaps
         stdin,
         stdout,
         stderr,
+        // A shell needs the terminal, and a terminal its session.
+        session: job.talk.is_none(),
     };
     let mut lines = Lines::new(&job.report, secrets(job.session, exec));
     let ended = crate::sandbox::run(plan, pipes, job.cancel, &mut |stream, bytes| lines.take(stream, bytes));
@@ -157,8 +165,14 @@ pub(crate) fn run(job: &Job, exec: &Exec) -> std::result::Result<Vec<(u32, Snaps
                 [] => status == 0,
                 codes => codes.contains(&status),
             };
+            if job.talk.is_some() {
+                return Ok(Vec::new());
+            }
             if !valid {
-                let at = held.drafts.drain(..).next().and_then(|(_, draft)| draft.commit("a failed step").ok());
+                let root = held.drafts.drain(..).next().and_then(|(_, draft)| draft.commit("a failed step").ok());
+                let at = root.map(|root| {
+                    Box::new(Scene { exec: exec.clone(), meta: job.meta.clone(), root, inputs: job.inputs.clone() })
+                });
                 let diagnostic = Box::new(failed(exec, status));
                 return Err(SolveError { vertex: None, exit_code: Some(status), tail, at, diagnostic });
             }

@@ -30,7 +30,7 @@ pub use config::Config;
 pub use error::Result;
 pub use export::{Exported, FilesOptions, ImageOptions, ImageTarget, Part};
 pub use sandbox::Stream;
-pub use session::{Event, Progress, Session, Silent, SolveError};
+pub use session::{Event, Progress, Scene, Session, Silent, SolveError};
 pub use solver::Executor;
 pub use store::{BlobInfo, Layer, LayerInfo, Snapshot, Store};
 pub use tar::Compression;

@@ -1,7 +1,9 @@
 //! What a build is given, and what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+
+use rbc_ir::{Exec, Meta, Ref};
 
 use rbc_source::Diagnostic;
 use rbc_wire::Digest;
@@ -121,6 +123,22 @@ impl Progress for Silent {
     fn event(&self, _: Event<'_>) {}
 }
 
+/// Where a command failed: what it is, and the files that it saw and left.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub(crate) exec: Exec,
+    pub(crate) meta: Meta,
+    pub(crate) root: Snapshot,
+    pub(crate) inputs: HashMap<Ref, Snapshot>,
+}
+
+impl Scene {
+    /// Its root file system.
+    pub fn root(&self) -> &Snapshot {
+        &self.root
+    }
+}
+
 /// Why a build failed.
 #[derive(Debug)]
 pub struct SolveError {
@@ -130,8 +148,8 @@ pub struct SolveError {
     pub exit_code: Option<i32>,
     /// The last of what its command wrote.
     pub tail: Vec<u8>,
-    /// The file system in which its command failed, with what it left there.
-    pub at: Option<Snapshot>,
+    /// Where its command failed.
+    pub at: Option<Box<Scene>>,
     /// What to tell the user.
     pub diagnostic: Box<Diagnostic>,
 }

@@ -16,7 +16,7 @@ use crate::content::{self, seen};
 use crate::error::failure;
 use crate::file::Content;
 use crate::keys::Bytes;
-use crate::session::{Event, Progress, Reporter, Session, SolveError};
+use crate::session::{Event, Progress, Reporter, Scene, Session, Silent, SolveError};
 use crate::source::Pin;
 use crate::store::{Snapshot, Store};
 use crate::{Cancel, Config, exec, file, source};
@@ -108,6 +108,34 @@ impl Executor {
         roots.iter().map(snapshot).collect()
     }
 }
+
+impl Executor {
+    /// Opens a shell where a command failed, with the command's environment, user, directory and mounts, on the terminal of
+    /// this process. What is written in it is lost.
+    ///
+    /// # Errors
+    /// If there is no shell, or the sandbox cannot be set up.
+    pub fn shell(&self, scene: &Scene, session: &Session) -> Outcome<()> {
+        // What the user types to interrupt a program is meant for the program.
+        Cancel::deaf();
+        let mut exec = scene.exec.clone();
+        exec.meta.args = vec![SHELL.to_owned()];
+        let report = Reporter { vertex: Digest::of(SHELL.as_bytes()), progress: &Silent };
+        let job = exec::Job {
+            store: &self.store,
+            session,
+            cancel: &[],
+            report,
+            inputs: &scene.inputs,
+            meta: &scene.meta,
+            talk: Some(&scene.root),
+        };
+        exec::run(&job, &exec).map(|_| ())
+    }
+}
+
+/// What a user gets who wants to look at a failed step.
+const SHELL: &str = "/bin/sh";
 
 /// A vertex of the graph: all nodes that have the same name.
 struct Vertex {
@@ -488,6 +516,7 @@ impl Solve<'_> {
                     report,
                     inputs: &given,
                     meta: &node.meta,
+                    talk: None,
                 };
                 exec::run(&job, op)
             }

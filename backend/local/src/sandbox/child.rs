@@ -205,7 +205,9 @@ fn open_in(root: BorrowedFd, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errn
 }
 
 fn become_user(plan: &Plan) -> Step {
-    rustix::process::setsid().map_err(at(Stage::Session))?;
+    if plan.session {
+        rustix::process::setsid().map_err(at(Stage::Session))?;
+    }
     for (from, to) in [(&plan.stdin, 0), (&plan.stdout, 1), (&plan.stderr, 2)] {
         duplicate(from.as_raw_fd(), to).map_err(|e| (Stage::Session, 0, e))?;
     }

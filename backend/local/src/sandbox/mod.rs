@@ -75,6 +75,15 @@ pub(crate) fn pipes() -> io::Result<(Pipes, [OwnedFd; 3])> {
     Ok((Pipes { stdout, stderr }, [null, its_stdout, its_stderr]))
 }
 
+/// Our own input and outputs, for a command that a user talks to, and pipes that nothing comes out of.
+pub(crate) fn ours() -> io::Result<(Pipes, [OwnedFd; 3])> {
+    let own = [io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?];
+    let error = io::stderr().as_fd().try_clone_to_owned()?;
+    let (pipes, _) = pipes()?;
+    let [stdin, stdout] = own;
+    Ok((pipes, [stdin, stdout, error]))
+}
+
 /// Runs a command to its end. `output` is given what it writes, as it comes.
 ///
 /// # Errors

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    /// Whether it gets a session of its own, which has no terminal.
+    pub session: bool,
 }
 
 /// One mount.
