@@ -131,3 +131,28 @@ fn times_beyond_the_calendar() {
     let outcome = build("", "FROM a\nARG SOURCE_DATE_EPOCH=7\nENV A=$SOURCE_DATE_EPOCH\n");
     assert!(outcome.compiled.outputs[0].image().contains("A=7"));
 }
+
+#[test]
+fn what_multiplies_is_refused_where_it_grows_too_large() {
+    let numbered = |line: &str, n: usize| (0..n).map(|i| line.replace('%', &i.to_string())).collect::<String>();
+    let builds = [
+        "FROM scratch\n".to_owned() + &numbered("ENV a%=b\nRUN x\n", 6_000),
+        "FROM scratch\n".to_owned() + &numbered("ARG a%\nRUN x\n", 8_000),
+        "FROM scratch\nENV A=".to_owned()
+            + &"a".repeat(60_000)
+            + "\n"
+            + &numbered("ENV B%=$A$A$A$A$A$A$A$A$A$A\n", 1_000),
+        "FROM scratch AS b\n".to_owned()
+            + &"ONBUILD RUN x\n".repeat(2_000)
+            + &numbered("FROM b AS s%\n", 2_000)
+            + "FROM b\n"
+            + &numbered("COPY --from=s% a b\n", 2_000),
+        "FROM scratch\nADD ".to_owned() + &numbered("http://a/% \\\n", 8_000) + " /x/\n",
+        "FROM scratch\n".to_owned() + &"EXPOSE 1-65535\n".repeat(100),
+    ];
+    for text in builds {
+        let outcome = build(&text, &[], None, Purpose::Build);
+        let codes: Vec<&str> = outcome.compiled.errors.iter().take(2).map(|e| e.code.name).collect();
+        assert_eq!(codes, ["too-large"], "{}", &text[..40]);
+    }
+}

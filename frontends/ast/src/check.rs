@@ -75,8 +75,8 @@ impl CheckConfig {
 
     /// The configuration for a step with these comments above it: with what the first comment of the form `check=options`
     /// adds. Options that cannot be read add nothing; `error` counts in the head of a file only.
-    pub fn merged_with_comments(&self, comments: &[Box<str>]) -> Cow<'_, Self> {
-        let Some(options) = comments.iter().find_map(|c| check_comment(c)) else { return Cow::Borrowed(self) };
+    pub fn merged_with_comments<S: AsRef<str>>(&self, comments: &[S]) -> Cow<'_, Self> {
+        let Some(options) = comments.iter().find_map(|c| check_comment(c.as_ref())) else { return Cow::Borrowed(self) };
         // As in the head of a file, the options end at the first space.
         let options = options.split(' ').next().unwrap_or_default();
         let Ok(added) = Self::parse(options) else { return Cow::Borrowed(self) };

@@ -24,8 +24,7 @@ impl<'a> Checks<'a> {
 
     /// Whether a rule counts for an instruction, whose comments may say otherwise than the file.
     fn allows(&self, rule: &Code, source: &Source<'_>) -> bool {
-        let comments: Vec<Box<str>> = source.instruction.comments.iter().map(|c| (*c).into()).collect();
-        self.config.merged_with_comments(&comments).allows(rule)
+        self.config.merged_with_comments(&source.instruction.comments).allows(rule)
     }
 
     /// NoEmptyContinuation.

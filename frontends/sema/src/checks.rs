@@ -1,5 +1,7 @@
 //! BuildKit's checks, as configured by the build, the file and comments.
 
+use std::borrow::Cow;
+
 use rbc_ast::check::CheckConfig;
 use rbc_source::{Code, Diagnostic, Span};
 
@@ -7,6 +9,8 @@ use rbc_source::{Code, Diagnostic, Span};
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
     config: CheckConfig,
+    /// The configuration for the step at hand, if the comments above it change it.
+    step: Option<CheckConfig>,
     found: Vec<Diagnostic>,
     /// Findings of a further platform of the same build would only repeat those of the first.
     muted: bool,
@@ -28,6 +32,21 @@ impl Checks {
     /// Takes in a finding about an instruction with these comments above.
     pub fn report(&mut self, code: &'static Code, comments: &[Box<str>], span: Span, message: String) {
         if !self.muted && !self.closed && self.config.merged_with_comments(comments).allows(code) {
+            self.found.push(Diagnostic::new(code, message).at(span));
+        }
+    }
+
+    /// Says which comments stand above the step whose findings follow.
+    pub fn enter(&mut self, comments: &[Box<str>]) {
+        self.step = match self.config.merged_with_comments(comments) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(merged) => Some(merged),
+        };
+    }
+
+    /// Takes in a finding about the step that was entered last.
+    pub fn report_in_step(&mut self, code: &'static Code, span: Span, message: String) {
+        if !self.muted && !self.closed && self.step.as_ref().unwrap_or(&self.config).allows(code) {
             self.found.push(Diagnostic::new(code, message).at(span));
         }
     }

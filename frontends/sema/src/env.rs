@@ -62,6 +62,16 @@ impl Vars {
         self.entries[self.place(name)?].as_ref().map(|(_, v)| &**v)
     }
 
+    /// How many entries it takes, at most.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing was ever assigned.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().flatten().map(|(k, v)| (&**k, &**v))

@@ -6,11 +6,13 @@
 
 pub mod checks;
 pub mod env;
+pub mod growth;
 pub mod model;
 pub mod near;
 pub mod options;
 
 pub use checks::Checks;
 pub use env::Vars;
+pub use growth::Growth;
 pub use model::{Model, Scope, resolve};
 pub use options::Options;

@@ -4,15 +4,17 @@
 //! those written so far for a base, among all for `--from`; a source that is no stage is an image, and each place that
 //! names it has an entry of its own.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rbc_ast::recipe::{self, Recipe, Step, StepKind, Word};
+use rbc_ast::recipe::{self, Recipe, Step, StepKind, Trigger, Word};
 use rbc_oci::{Platform, Reference};
 use rbc_source::{Code, Diagnostic, Parsed, Span, lint, lower as codes};
-use rbc_word::WordError;
+use rbc_word::{WordError, WordErrorKind};
 
 use crate::checks::Checks;
-use crate::near::near;
+use crate::growth::Growth;
+use crate::near::Near;
 use crate::{Options, Vars};
 
 /// Index of a stage in [`Model::stages`].
@@ -73,6 +75,10 @@ pub struct Scope<'a> {
     pub epoch: Option<i64>,
     /// Checks, with what they found.
     pub checks: Checks,
+    /// Suggestions for unknown names.
+    pub near: Near,
+    /// What expanded words may grow to.
+    growth: Growth,
 }
 
 /// What SOURCE_DATE_EPOCH says.
@@ -110,6 +116,8 @@ pub struct Model<'a> {
     pub target: StageId,
     /// Stages by lower-case name; of several the last.
     names: HashMap<String, StageId>,
+    /// For a stage and one of its sources, where that stands in [`Stage::deps`].
+    dep_places: HashMap<(StageId, StageId), usize>,
 }
 
 /// A stage, or an image that `--from` names.
@@ -133,6 +141,8 @@ pub struct Stage<'a> {
     pub deps: Vec<(StageId, Span)>,
     /// Its steps.
     pub steps: Vec<StepRef<'a>>,
+    /// The triggers among them.
+    pub triggers: Vec<&'a Trigger>,
     /// Global arguments that its FROM uses.
     pub used_args: BTreeSet<String>,
     /// How many steps the progress display counts.
@@ -173,8 +183,11 @@ struct Expanded {
     unmatched: Vec<String>,
 }
 
-fn expand(text: &str, escape: char, vars: &Vars) -> Result<Expanded, WordError> {
+fn expand(text: &str, escape: char, vars: &Vars, growth: &Growth) -> Result<Expanded, WordError> {
     let found = rbc_word::expand(text, escape, vars)?;
+    if !growth.add(found.text.len().saturating_sub(text.len())) {
+        return Err(WordError { kind: WordErrorKind::TooLong, at: 0..text.len() });
+    }
     let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     Ok(Expanded { text: found.text.into_owned(), matched: names(found.matched), unmatched: names(found.unmatched) })
 }
@@ -201,8 +214,9 @@ impl<'a> Scope<'a> {
             None => recipe.stages.last().and_then(|s| s.name.as_deref()).unwrap_or_default(),
         };
         let predefined = predefined_args(options, &target_platform, target_name);
-        check_default_bases(recipe, predefined.clone(), &mut checks);
-        let (args, arg_infos) = match global_args(recipe, predefined, Some(&options.build_args)) {
+        let growth = Growth::of_text(size(recipe));
+        check_default_bases(recipe, predefined.clone(), &mut checks, &growth);
+        let (args, arg_infos) = match global_args(recipe, predefined, Some(&options.build_args), &growth) {
             Ok(found) => found,
             Err(error) => return Err((error, checks)),
         };
@@ -216,6 +230,8 @@ impl<'a> Scope<'a> {
             arg_infos,
             epoch: None,
             checks,
+            near: Near::default(),
+            growth,
         })
     }
 
@@ -319,18 +335,11 @@ impl<'a> Scope<'a> {
 
     /// Expands a text with the escape character of the recipe.
     fn expand(&self, text: &str, args: &Vars) -> Result<Expanded, WordError> {
-        expand(text, self.recipe.escape, args)
+        expand(text, self.recipe.escape, args, &self.growth)
     }
 
     fn report(&mut self, code: &'static Code, stage: &recipe::Stage, message: String) {
         self.checks.report(code, &stage.head.comments, stage.head.span, message);
-    }
-
-    /// Names to suggest for a variable in FROM.
-    fn known_args(&self) -> Vec<String> {
-        let mut known: Vec<String> = self.arg_infos.keys().cloned().collect();
-        known.extend(self.args.iter().map(|(k, _)| k.to_owned()).filter(|k| !self.arg_infos.contains_key(k)));
-        known
     }
 
     /// Reports what is not declared in a word that cannot be expanded.
@@ -342,11 +351,16 @@ impl<'a> Scope<'a> {
 
     fn report_unknown_args(&mut self, stage: &recipe::Stage, unmatched: &[String]) {
         for name in unmatched {
-            let known = self.known_args();
-            if known.contains(name) {
+            if self.arg_infos.contains_key(name) || self.args.value(name).is_some() {
                 continue;
             }
-            let near = near(name, &known).map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
+            let declared = self.arg_infos.keys().map(String::as_str);
+            let others = self.args.iter().map(|(k, _)| k).filter(|k| !self.arg_infos.contains_key(*k));
+            let near = self
+                .near
+                .find(name, declared.chain(others))
+                .map(|n| format!(" (did you mean {n}?)"))
+                .unwrap_or_default();
             self.report(lint::UNDEFINED_ARG_IN_FROM, stage, format!("FROM argument '{name}' is not declared{near}"));
         }
     }
@@ -384,6 +398,7 @@ fn global_args(
     recipe: &Recipe,
     mut args: Vars,
     build_args: Option<&BTreeMap<String, String>>,
+    growth: &Growth,
 ) -> Result<(Vars, BTreeMap<String, ArgInfo>), Box<Diagnostic>> {
     let mut infos: BTreeMap<String, ArgInfo> = BTreeMap::new();
     for step in &recipe.global_args {
@@ -395,13 +410,17 @@ fn global_args(
             if let Some(given) = build_args.and_then(|b| b.get(name)) {
                 value = Some(given.clone());
             } else if let Some(default) = &decl.default {
-                let expanded = expand(&default.text, recipe.escape, &args)
+                let expanded = expand(&default.text, recipe.escape, &args, growth)
                     .map_err(|e| Box::new(word_error(&default.text, &e, step.head.span)))?;
                 deps.extend(expanded.matched);
                 if deps.remove(name)
-                    && let Some(earlier) = infos.get(name)
+                    && let Some(mut earlier) = infos.remove(name)
                 {
-                    deps.extend(earlier.deps.iter().cloned());
+                    // The larger set takes in the smaller.
+                    if earlier.deps.len() > deps.len() {
+                        std::mem::swap(&mut earlier.deps, &mut deps);
+                    }
+                    deps.extend(earlier.deps);
                 }
                 value = Some(expanded.text);
             }
@@ -415,11 +434,17 @@ fn global_args(
     Ok((args, infos))
 }
 
+/// How long the steps of a recipe are, in bytes.
+fn size(recipe: &Recipe) -> usize {
+    let stages = recipe.stages.iter().flat_map(|stage| stage.steps.iter().map(|step| &step.head).chain([&stage.head]));
+    stages.chain(recipe.global_args.iter().map(|step| &step.head)).map(|head| head.code.len()).sum()
+}
+
 /// BuildKit's check that base names hold even when no build argument is given.
-fn check_default_bases(recipe: &Recipe, predefined: Vars, checks: &mut Checks) {
-    let Ok((args, _)) = global_args(recipe, predefined, None) else { return };
+fn check_default_bases(recipe: &Recipe, predefined: Vars, checks: &mut Checks, growth: &Growth) {
+    let Ok((args, _)) = global_args(recipe, predefined, None, growth) else { return };
     for stage in &recipe.stages {
-        let Ok(base) = expand(&stage.base.text, recipe.escape, &args) else { return };
+        let Ok(base) = expand(&stage.base.text, recipe.escape, &args, growth) else { return };
         if Reference::parse_normalized(&base.text).is_err() {
             let message =
                 format!("Default value for ARG {} results in empty or invalid base image name", stage.base.text);
@@ -465,7 +490,13 @@ pub fn find_context(
 pub fn resolve(scope: Scope<'_>) -> Parsed<Result<Model<'_>, Checks>> {
     let mut diagnostics = Vec::new();
     let recipe = scope.recipe;
-    let mut model = Model { scope, stages: Vec::with_capacity(recipe.stages.len()), target: 0, names: HashMap::new() };
+    let mut model = Model {
+        scope,
+        stages: Vec::with_capacity(recipe.stages.len()),
+        target: 0,
+        names: HashMap::new(),
+        dep_places: HashMap::new(),
+    };
     if recipe.stages.is_empty() {
         let found = Diagnostic::new(codes::NO_STAGE, "there is no stage to build");
         diagnostics.push(found.note("begin with `FROM image`, or `FROM scratch` for an empty one"));
@@ -516,6 +547,7 @@ impl<'a> Model<'a> {
             context: None,
             deps: Vec::new(),
             steps: Vec::new(),
+            triggers: Vec::new(),
             used_args: BTreeSet::new(),
             step_total: 0,
             no_cache: false,
@@ -577,9 +609,10 @@ impl<'a> Model<'a> {
                 self.scope.report(lint::FROM_PLATFORM_FLAG_CONST_DISALLOWED, written, message);
             }
         }
-        let unknown = |mut found: Diagnostic| {
-            let known: Vec<String> = self.scope.args.iter().map(|(k, _)| k.to_owned()).collect();
-            if let Some((name, near)) = expanded.unmatched.iter().find_map(|n| Some((n, near(n, &known)?))) {
+        let (args, near) = (&self.scope.args, &mut self.scope.near);
+        let mut unknown = |mut found: Diagnostic| {
+            let mut near = |n| near.find(n, args.iter().map(|(k, _)| k));
+            if let Some((name, near)) = expanded.unmatched.iter().find_map(|n| Some((n, near(n)?))) {
                 found.notes.push(format!("`{name}` is not declared: did you mean `{near}`?"));
             }
             Box::new(found)
@@ -645,6 +678,9 @@ impl<'a> Model<'a> {
         for id in 0..self.stages.len() {
             let Some(written) = self.stages[id].written else { continue };
             for step in &written.steps {
+                if let StepKind::Onbuild(onbuild) = &step.kind {
+                    self.stages[id].triggers.push(&onbuild.trigger);
+                }
                 match self.step(id, step, step.head.span, false) {
                     Ok(step) => self.stages[id].steps.push(step),
                     Err(error) => diagnostics.push(*error),
@@ -705,9 +741,13 @@ impl<'a> Model<'a> {
             _ => {}
         }
         for source in &sources {
-            match self.stages[id].deps.iter_mut().find(|(dep, _)| dep == source) {
-                Some((_, at)) => *at = span,
-                None => self.stages[id].deps.push((*source, span)),
+            let deps = &mut self.stages[id].deps;
+            match self.dep_places.entry((id, *source)) {
+                Entry::Occupied(place) => deps[*place.get()].1 = span,
+                Entry::Vacant(place) => {
+                    place.insert(deps.len());
+                    deps.push((*source, span));
+                }
             }
         }
         Ok(StepRef { step, span, on_build, sources })
@@ -748,6 +788,7 @@ impl<'a> Model<'a> {
             context: None,
             deps: Vec::new(),
             steps: Vec::new(),
+            triggers: Vec::new(),
             used_args: BTreeSet::new(),
             step_total: 0,
             no_cache: false,

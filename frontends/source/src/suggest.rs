@@ -31,7 +31,9 @@ pub fn closest<S: AsRef<str>>(written: &str, known: impl IntoIterator<Item = S>)
     let limit = (written.chars().count().div_ceil(3)).min(3);
     known
         .into_iter()
-        .filter(|k| k.as_ref().len() <= LONGEST && k.as_ref() != written)
+        // A letter has up to four bytes.
+        .filter(|k| k.as_ref().len().abs_diff(written.len()) <= 4 * limit && k.as_ref() != written)
+        .filter(|k| k.as_ref().len() <= LONGEST)
         .map(|k| (edit_distance(written, k.as_ref()), k))
         .filter(|(d, _)| *d <= limit)
         .min_by_key(|(d, _)| *d)

@@ -9,10 +9,12 @@ use rbc_ir::{
     Range, Ref, Source, UserOpt, caps,
 };
 use rbc_oci::{Platform, json_strings};
+use rbc_sema::Growth;
 use rbc_sema::options::{Options, ResolveMode};
-use rbc_source::{SourceFile, Span};
+use rbc_source::{Diagnostic, SourceFile, Span, lower as codes};
 
 use crate::questions::SourceQuestion;
+use crate::weight;
 
 /// The graph under construction, with what every vertex needs.
 pub(crate) struct Builder<'a> {
@@ -25,6 +27,8 @@ pub(crate) struct Builder<'a> {
     /// Index of the file among the sources of the graph.
     source: u32,
     progress_groups: u32,
+    /// What the graph may grow to.
+    growth: Growth,
 }
 
 /// The description that progress displays show.
@@ -54,7 +58,22 @@ pub(crate) fn ir_platform(p: &Platform) -> rbc_ir::Platform {
 impl<'a> Builder<'a> {
     pub fn new(file: &'a SourceFile, caps: &'a CapSet, options: &'a Options, platform: &Platform) -> Self {
         let platform = ir_platform(platform);
-        Builder { graph: Graph::new(), caps, options, platform, file, source: 0, progress_groups: 0 }
+        let growth = Growth::of_text(file.bytes().len());
+        Builder { graph: Graph::new(), caps, options, platform, file, source: 0, progress_groups: 0, growth }
+    }
+
+    /// Notes that the build has grown by as many bytes, beside what vertices weigh.
+    ///
+    /// # Errors
+    /// It has grown too large.
+    pub fn grow(&self, bytes: usize) -> Result<(), Box<Diagnostic>> {
+        if self.growth.add(bytes) {
+            return Ok(());
+        }
+        let found = Diagnostic::new(codes::TOO_LARGE, "the build grows too large for any backend");
+        Err(Box::new(found.note(
+            "each command holds all variables and its whole text: a long list of those in front of a long list of commands multiplies",
+        )))
     }
 
     /// Says where the recipe's text came from. Must be called before any location is made.
@@ -70,6 +89,8 @@ impl<'a> Builder<'a> {
     /// Adds a vertex. One of a kind that has a platform gets that of the build unless it has its own.
     pub fn add(&mut self, op: Op, platform: Option<&Platform>, mut meta: Meta) -> NodeId {
         caps::require(&op, &mut meta, self.caps);
+        // Who adds asks for the verdict when it can be told where.
+        _ = self.growth.add(weight::of(&op, &meta));
         let specific = match &op {
             Op::Exec(_) => true,
             Op::Source(s) => s.identifier.starts_with("docker-image://") || s.identifier.starts_with("oci-layout://"),

@@ -211,7 +211,10 @@ impl<'a> Lowering<'a> {
             };
             actions.push(FileAction::copy(input, from, copy));
         };
+        let patterns: usize = common.excludes.iter().map(|e| size_of::<String>() + e.len()).sum();
         for (path, span) in std::mem::take(&mut request.paths) {
+            // Each source has all patterns, and a vertex of its own if it is remote.
+            self.builder.grow(patterns)?;
             history += &format!(" {path}");
             let (from, copy) = match git_context(&path) {
                 Some(Err(why)) => return Err(Box::new(Diagnostic::new(codes::GIT, why).at(span))),
@@ -224,6 +227,7 @@ impl<'a> Lowering<'a> {
             push(&mut actions, from, copy);
         }
         for (file, content) in std::mem::take(&mut request.files) {
+            self.builder.grow(patterns)?;
             history += &format!(" <<{file}");
             let file = path::check_drive(&file, &common.os, false).map_err(|e| bad_path(e, step.span))?.to_string();
             let from = self.builder.inline_file(&file, 0o644, &content);
@@ -401,7 +405,7 @@ impl<'a> Lowering<'a> {
         if matches!(matcher.matches_or_parent_matches(&path), Ok(true)) {
             let verb = if request.add { "Add" } else { "Copy" };
             let message = format!("Attempting to {verb} file {} that is excluded by .dockerignore", quote(&path));
-            self.check(lint::COPY_IGNORED_FILE, step, step.span, message);
+            self.check(lint::COPY_IGNORED_FILE, step.span, message);
         }
     }
 }

@@ -112,6 +112,11 @@ impl StageEnv {
             Rc::make_mut(&mut self.image).set("PATH".into(), path.into());
             self.forget("PATH");
         }
+        self.seal();
+    }
+
+    /// Ends a stage: all are now as those that start from it see them.
+    pub fn seal(&mut self) {
         for (name, value) in std::mem::take(&mut self.own).into_entries() {
             if self.image.place(&name).is_some() {
                 self.forget(&name);
@@ -126,6 +131,11 @@ impl StageEnv {
         if self.below.value(name).is_some() {
             Rc::make_mut(&mut self.below).unset(name);
         }
+    }
+
+    /// How many entries there are, at most.
+    pub fn len(&self) -> usize {
+        self.below.len() + self.image.entries.len() + self.own.len()
     }
 
     /// Assigns a variable of the image.

@@ -17,6 +17,7 @@ pub mod questions;
 mod run;
 mod stage;
 mod state;
+mod weight;
 
 use rbc_ast::check::CheckConfig;
 use rbc_ast::recipe::Recipe;

@@ -1,6 +1,6 @@
 //! What a target takes from outside: arguments, secrets, ssh agents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rbc_sema::Model;
 use rbc_sema::model::{ArgInfo, StageId};
@@ -67,6 +67,8 @@ impl Outline {
         };
         let mut names = BTreeSet::new();
         let (mut secrets, mut agents) = (BTreeSet::new(), BTreeSet::new());
+        // Global arguments with all that they use, which need not be looked at again.
+        let mut globals = HashSet::new();
         let mut met = vec![false; model.stages.len()];
         let mut open = vec![target];
         while let Some(id) = open.pop() {
@@ -74,12 +76,12 @@ impl Outline {
                 continue;
             }
             let own = capture(id);
-            for name in used_args(model, id, own) {
-                if let Some(info) = own.args.get(&name).or_else(|| model.scope.arg_infos.get(&name))
-                    && names.insert(name.clone())
+            for name in used_args(model, id, own, &mut globals) {
+                if let Some(info) = own.args.get(name).or_else(|| model.scope.arg_infos.get(name))
+                    && names.insert(name)
                 {
                     outline.args.push(OutlineArg {
-                        name,
+                        name: name.to_owned(),
                         value: info.value.clone(),
                         description: info.doc.as_deref().map(str::to_owned),
                         span: info.span,
@@ -106,14 +108,23 @@ impl Outline {
 }
 
 /// Arguments that a stage uses, and those that their defaults use.
-fn used_args(model: &Model<'_>, id: StageId, own: &Capture) -> BTreeSet<String> {
+fn used_args<'m>(
+    model: &'m Model<'_>,
+    id: StageId,
+    own: &'m Capture,
+    globals: &mut HashSet<&'m str>,
+) -> BTreeSet<&'m str> {
     let mut used = BTreeSet::new();
-    let mut open: Vec<String> = own.used.iter().chain(&model.stages[id].used_args).cloned().collect();
+    let mut open: Vec<&str> = own.used.iter().chain(&model.stages[id].used_args).map(String::as_str).collect();
     while let Some(name) = open.pop() {
-        if let Some(info) = own.args.get(&name).or_else(|| model.scope.arg_infos.get(&name)) {
-            open.extend(info.deps.iter().filter(|d| !used.contains(*d)).cloned());
+        if !used.insert(name) || own.args.contains_key(name) {
+            continue;
         }
-        used.insert(name);
+        if let Some(info) = model.scope.arg_infos.get(name)
+            && globals.insert(name)
+        {
+            open.extend(info.deps.iter().map(String::as_str));
+        }
     }
     used
 }

@@ -1,7 +1,6 @@
 //! RUN.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::HashSet;
 
 use rbc_ast::recipe::{Network, Run, Security};
 use rbc_context::path;
@@ -17,6 +16,7 @@ use crate::builder::{named, normalize_path, with_command};
 use crate::env::StageEnv;
 use crate::mount::{Kind, Mount, Sharing};
 use crate::stage::{Built, Lowering, upper_instruction};
+use crate::weight;
 
 /// Where a script given as heredoc is put.
 const SCRIPTS: &str = "/dev/pipes/";
@@ -52,7 +52,8 @@ impl<'a> Lowering<'a> {
                     .note("ask for those with `# syntax=docker/dockerfile:1-labs` in the first line, or with `--labs`"),
             ));
         }
-        let env = Shown { env: &self.built[id].env, mounts: &expanded };
+        let secrets = expanded.iter().filter(|m| m.kind == Kind::Secret).filter_map(|m| m.env.as_deref());
+        let env = Shown { env: &self.built[id].env, secrets: secrets.collect() };
         let shown = expand_shown(&shown, self.model.scope.recipe.escape, &env);
         let platform = self.built[id].state.platform.clone();
         let name = self.prefix_step(id, step, &upper_instruction(&shown), platform.as_ref());
@@ -65,6 +66,7 @@ impl<'a> Lowering<'a> {
         meta.ignore_cache = self.model.stages[id].no_cache;
         meta.linux_resources = self.linux_resources();
         let meta = self.located(id, step, meta);
+        self.builder.grow(weight::PART * self.built[id].args.len())?;
         self.commit(id, true, |built| history(built, &args));
         let empty = args.is_empty();
         let exec = self.exec(id, run, args, mounts);
@@ -355,13 +357,12 @@ fn owner_and_mode(mount: &Mount, default: u32) -> (u32, u32, u32) {
 /// The variables to show a command with: those that hold a secret are masked.
 struct Shown<'a> {
     env: &'a StageEnv,
-    mounts: &'a [Mount],
+    secrets: HashSet<&'a str>,
 }
 
 impl Env for Shown<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        let secret = |m: &Mount| m.kind == Kind::Secret && m.env.as_deref() == Some(name);
-        if self.mounts.iter().any(secret) { Some("****") } else { self.env.value(name) }
+        if self.secrets.contains(name) { Some("****") } else { self.env.value(name) }
     }
 
     fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
@@ -388,23 +389,12 @@ fn first_line(script: &str) -> String {
 
 /// The entry of a command in the image's history: with the build arguments that it could see.
 fn history(built: &Built, args: &[String]) -> String {
-    let mut shown: Vec<(&str, &str)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut entry = String::from("RUN ");
+    if !built.args.is_empty() {
+        entry += &format!("|{} ", built.args.len());
+    }
     for (name, value) in &built.args {
         let value = built.env.value(name).unwrap_or_else(|| value.as_deref().unwrap_or_default());
-        match places.entry(&**name) {
-            Entry::Occupied(place) => shown[*place.get()].1 = value,
-            Entry::Vacant(place) => {
-                place.insert(shown.len());
-                shown.push((name, value));
-            }
-        }
-    }
-    let mut entry = String::from("RUN ");
-    if !shown.is_empty() {
-        entry += &format!("|{} ", shown.len());
-    }
-    for (name, value) in shown {
         entry.extend([name, "=", value, " "]);
     }
     entry += &args.join(" ");

@@ -2,7 +2,8 @@
 //!
 //! The order of things follows BuildKit's `dockerfile2llb/convert.go`, since it shows in the result.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use rbc_ast::recipe::{ArgDecl, CommandLine, Healthcheck, Pair, StepKind, Word};
@@ -11,7 +12,6 @@ use rbc_ir::{Action, FileAction, Frame, Meta, Mkdir, NetMode, Ref};
 use rbc_oci::{self as oci, History, ImageConfig, Platform, Reference, Time};
 use rbc_sema::Model;
 use rbc_sema::model::{ArgInfo, NON_ENV_ARGS, SCRATCH, StageId, StepRef, quote, word_error};
-use rbc_sema::near::near;
 use rbc_sema::options::NetworkMode;
 use rbc_source::{Code, Diagnostic, Span, lint, lower as codes};
 use rbc_word::{Mode, Template, Unset};
@@ -20,12 +20,15 @@ use crate::builder::{Builder, Local, named, normalize_path, with_command};
 use crate::context::{Loaded, MainContext, Stop, ask};
 use crate::env::StageEnv;
 use crate::outline::Capture;
-use crate::questions::{Answers, ImageQuestion};
+use crate::questions::{Answers, ImageQuestion, Question};
 use crate::state::State;
 use crate::{Ignored, Lowered, Outcome, Outline, Product, Request, StageSummary, expose, format, violation};
 
 /// The comment in an image's history by which the reference marks its entries.
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
+
+/// What a port takes, in bytes: it is written out in the list of ports and in the history.
+const PORT: usize = 64;
 
 /// What a stage has come to.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +56,10 @@ pub(crate) struct Built {
     triggers: Vec<usize>,
     /// The image whose answer has the triggers.
     trigger_source: Option<ImageQuestion>,
-    /// Declared arguments with their values, in order, those of the base first.
+    /// Declared arguments with their last values, in order of their first declaration, those of the base first.
     pub args: Vec<(Rc<str>, Option<Rc<str>>)>,
+    /// Where each stands.
+    arg_places: HashMap<Rc<str>, usize>,
     /// Those of them that have no value.
     unset_args: Rc<HashSet<Rc<str>>>,
     /// The values of [`NON_ENV_ARGS`].
@@ -100,7 +105,9 @@ pub(crate) struct Lowering<'a> {
     /// Of each stage, the last one that starts from it: it takes over what the others copy.
     heirs: Vec<Option<StageId>>,
     errors: Vec<Diagnostic>,
-    needed: Vec<crate::questions::Question>,
+    needed: Vec<Question>,
+    /// The same, to look them up.
+    asked: HashSet<Question>,
     /// Vertices that run nothing; an error if the result needs one.
     pub empty_runs: Vec<(Ref, Span)>,
 }
@@ -132,6 +139,7 @@ impl<'a> Lowering<'a> {
             heirs: Vec::new(),
             errors: Vec::new(),
             needed: Vec::new(),
+            asked: HashSet::new(),
             empty_runs: Vec::new(),
         }
     }
@@ -153,8 +161,8 @@ impl<'a> Lowering<'a> {
     }
 
     /// Reports what a check found.
-    pub fn check(&mut self, code: &'static Code, step: &StepRef<'_>, span: Span, message: String) {
-        self.model.scope.checks.report(code, &step.step.head.comments, span, message);
+    pub fn check(&mut self, code: &'static Code, span: Span, message: String) {
+        self.model.scope.checks.report_in_step(code, span, message);
     }
 
     /// Experimental features are allowed.
@@ -200,7 +208,13 @@ impl<'a> Lowering<'a> {
             for id in (0..self.model.stages.len()).filter(|id| reachable[*id]) {
                 match self.add_triggers(id) {
                     Ok(more) => new |= more,
-                    Err(error) => self.errors.push(*error),
+                    Err(error) => {
+                        let enough = error.code == codes::TOO_LARGE;
+                        self.errors.push(*error);
+                        if enough {
+                            break;
+                        }
+                    }
                 }
             }
             while self.built.len() < self.model.stages.len() {
@@ -219,8 +233,9 @@ impl<'a> Lowering<'a> {
     fn stop(&mut self, id: StageId, stop: Stop) {
         match stop {
             Stop::Ask(question) => {
-                if !self.needed.contains(&question) {
-                    self.needed.push(*question);
+                if !self.asked.contains(&*question) {
+                    self.needed.push((*question).clone());
+                    self.asked.insert(*question);
                 }
             }
             Stop::Error(mut error) => {
@@ -293,6 +308,10 @@ impl<'a> Lowering<'a> {
         let found = match ask(self.answers, question.clone()) {
             Ok(found) => found,
             Err(Stop::Error(error)) => {
+                // Where hardly any image is there, it is not the names that are wrong.
+                if self.errors.len() >= MOST_SUGGESTIONS {
+                    return Err(Stop::Error(error));
+                }
                 let names: Vec<&str> = self.model.display_names().chain(COMMON_IMAGES).collect();
                 return Err(Stop::Error(Box::new(error.suggest(&original, names))));
             }
@@ -367,10 +386,7 @@ impl<'a> Lowering<'a> {
         if let Some(base) = self.model.stages[id].base
             && !std::mem::replace(&mut built.triggers_added, true)
         {
-            triggers.extend(self.model.stages[base].steps.iter().filter_map(|s| match &s.step.kind {
-                StepKind::Onbuild(onbuild) => Some(&onbuild.trigger),
-                _ => None,
-            }));
+            triggers.extend(&self.model.stages[base].triggers);
         }
         for trigger in triggers {
             match &trigger.0 {
@@ -385,27 +401,45 @@ impl<'a> Lowering<'a> {
                 }
             }
         }
-        if steps.is_empty() { Ok(false) } else { self.model.add_triggers(id, steps) }
+        if steps.is_empty() {
+            return Ok(false);
+        }
+        self.builder.grow(steps.len() * size_of::<StepRef<'_>>())?;
+        self.model.add_triggers(id, steps)
     }
 
-    /// Takes over what a stage inherits from the stage that it starts from. The last to do so need not copy what grows.
-    fn inherit(&mut self, id: StageId) {
+    /// Takes over what a stage inherits from the stage that it starts from. The last to do so need not copy what grows, and
+    /// what only the result shows is never copied.
+    fn inherit(&mut self, id: StageId) -> Result<(), Box<Diagnostic>> {
         fn take<T: Clone + Default>(value: &mut T, last: bool) -> T {
             if last { std::mem::take(value) } else { value.clone() }
         }
-        let Some(base) = self.model.stages[id].base else { return };
+        let Some(base) = self.model.stages[id].base else { return Ok(()) };
         let last = self.heirs[base] == Some(id);
+        let in_result = self.built[id].in_result;
         let from = &mut self.built[base];
-        let mut image = take(&mut from.image, last);
-        // Triggers do not carry over.
-        image.config.on_build.clear();
+        if !last {
+            let shell: usize = from.image.config.shell.iter().map(String::len).sum();
+            self.builder.grow(shell + size_of::<(Rc<str>, Rc<str>)>() * (from.env.len() + from.unset_args.len()))?;
+        }
+        let image = &mut from.image;
+        let image = if in_result {
+            let light = for_steps(image);
+            // Triggers do not carry over.
+            let mut whole = std::mem::replace(image, light);
+            whole.config.on_build.clear();
+            whole
+        } else {
+            for_steps(image)
+        };
         let inherited = Built {
             state: from.state.clone(),
             image,
             env: take(&mut from.env, last),
             base_image: from.base_image.clone(),
             platform: from.platform.clone(),
-            args: take(&mut from.args, last),
+            args: if in_result { std::mem::take(&mut from.args) } else { Vec::new() },
+            arg_places: if in_result { std::mem::take(&mut from.arg_places) } else { HashMap::new() },
             unset_args: take(&mut from.unset_args, last),
             scans: from.scans.clone(),
             paths_of: from.paths_of,
@@ -413,6 +447,7 @@ impl<'a> Lowering<'a> {
             ..std::mem::take(&mut self.built[id])
         };
         self.built[id] = inherited;
+        Ok(())
     }
 
     /// What a stage that starts from an image inherits of its config.
@@ -459,16 +494,23 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             if let Err(error) = self.dispatch_stage(id) {
+                let enough = error.code == codes::TOO_LARGE;
                 self.built[id].failed = true;
                 self.errors.push(*error);
                 self.model.scope.checks.close();
+                if enough {
+                    break;
+                }
             }
         }
     }
 
     fn dispatch_stage(&mut self, id: StageId) -> Result<(), Box<Diagnostic>> {
-        self.inherit(id);
         let span = self.model.stages[id].span;
+        self.inherit(id).map_err(|e| match span {
+            Some(span) => Box::new(e.at(span)),
+            None => e,
+        })?;
         let built = &mut self.built[id];
         built.dispatched = true;
         // A context without an image leaves the platform open; the reference then takes an empty one.
@@ -497,9 +539,17 @@ impl<'a> Lowering<'a> {
         for i in 0..self.model.stages[id].steps.len() {
             self.built[id].step = i as u32 + 1;
             let step = self.model.stages[id].steps[i].clone();
-            self.dispatch(id, &step).map_err(|error| self.place(error, &step))?;
+            self.model.scope.checks.enter(&step.step.head.comments);
+            self.dispatch(id, &step).and_then(|()| self.builder.grow(0)).map_err(|error| self.place(error, &step))?;
         }
         self.note_scans(id);
+        let built = &mut self.built[id];
+        built.env.seal();
+        if self.heirs[id].is_none() && !built.in_result {
+            // Nobody asks any more.
+            built.env = StageEnv::default();
+            built.image = ImageConfig::default();
+        }
         Ok(())
     }
 
@@ -625,6 +675,7 @@ impl<'a> Lowering<'a> {
         match Template::parse(&word.text, escape, mode).and_then(|t| t.expand(env, Unset::Empty)) {
             Ok(expansion) => {
                 self.report_unknown(id, step, &expansion.unmatched);
+                self.builder.grow(expansion.text.len().saturating_sub(word.text.len()))?;
                 Ok(expansion.text.into_owned())
             }
             Err(error) => {
@@ -641,9 +692,9 @@ impl<'a> Lowering<'a> {
             if NON_ENV_ARGS.contains(name) || built.unset_args.contains(*name) {
                 continue;
             }
-            let near = near(name, built.env.iter().map(|(k, _)| k));
+            let near = self.model.scope.near.find(name, built.env.iter().map(|(k, _)| k));
             let near = near.map(|n| format!(" (did you mean ${n}?)")).unwrap_or_default();
-            self.check(lint::UNDEFINED_VAR, step, step.span, format!("Usage of undefined variable '${name}'{near}"));
+            self.check(lint::UNDEFINED_VAR, step.span, format!("Usage of undefined variable '${name}'{near}"));
         }
     }
 
@@ -654,7 +705,7 @@ impl<'a> Lowering<'a> {
                 step.step.head.keyword
             );
             // It is the earlier one that goes unused.
-            self.check(lint::MULTIPLE_INSTRUCTIONS_DISALLOWED, step, last, message);
+            self.check(lint::MULTIPLE_INSTRUCTIONS_DISALLOWED, last, message);
         }
     }
 
@@ -662,14 +713,14 @@ impl<'a> Lowering<'a> {
         let keyword = &step.step.head.keyword;
         let message =
             format!("\"{keyword} key=value\" should be used instead of legacy \"{keyword} key value\" format");
-        self.check(lint::LEGACY_KEY_VALUE_FORMAT, step, step.span, message);
+        self.check(lint::LEGACY_KEY_VALUE_FORMAT, step.span, message);
     }
 
     fn check_secret(&mut self, step: &StepRef<'_>, instruction: &str, name: &str) {
         if is_secret_name(name) {
             let message =
                 format!("Do not use ARG or ENV instructions for sensitive data ({instruction} {})", quote(name));
-            self.check(lint::SECRETS_USED_IN_ARG_OR_ENV, step, step.span, message);
+            self.check(lint::SECRETS_USED_IN_ARG_OR_ENV, step.span, message);
         }
     }
 
@@ -713,6 +764,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn arg(&mut self, id: StageId, step: &StepRef<'_>, decls: &[ArgDecl]) -> Result<(), Box<Diagnostic>> {
+        let mut entry = String::from("ARG");
         for decl in decls {
             let name: Rc<str> = (&*decl.name.text).into();
             self.check_secret(step, "ARG", &name);
@@ -743,20 +795,15 @@ impl<'a> Lowering<'a> {
                 built.capture.args.insert(name.to_string(), info);
             }
             built.capture.used.insert(name.to_string());
-            built.args.push((name, value));
-        }
-        self.commit(id, false, |built| {
-            let mut entry = String::from("ARG");
-            for (name, value) in &built.args[built.args.len() - decls.len()..] {
-                entry += " ";
-                entry += name;
-                if let Some(value) = value {
-                    entry += "=";
-                    entry += value;
-                }
+            entry.extend([" ", &name]);
+            if let Some(value) = &value {
+                entry.extend(["=", value]);
             }
-            entry
-        });
+            if built.in_result {
+                built.declare(name, value);
+            }
+        }
+        self.commit(id, false, |_| entry);
         Ok(())
     }
 
@@ -767,9 +814,11 @@ impl<'a> Lowering<'a> {
         if !std::mem::replace(&mut built.workdir_set, true) && !path::is_abs(&dir, &platform.os) {
             let message =
                 format!("Relative workdir {} can have unexpected results if the base image changes", quote(&dir));
-            self.check(lint::WORKDIR_RELATIVE_PATH, step, step.span, message);
+            self.check(lint::WORKDIR_RELATIVE_PATH, step.span, message);
         }
         let dir = self.built[id].set_workdir(&dir)?;
+        // The vertex, the history, the state and each command behind it hold the path.
+        self.builder.grow(dir.len() * 8)?;
         if dir != "/" {
             let built = &self.built[id];
             let user = &built.image.config.user;
@@ -814,15 +863,16 @@ impl<'a> Lowering<'a> {
             declared.extend(split.into_iter().map(|text| (text, word.span)));
         }
         for (text, span) in declared {
+            let known = ports.len();
             let found = expose::ports(&text);
             if found.odd_case {
                 let message = format!("Defined protocol '{text}' in EXPOSE instruction should be lowercase");
-                self.check(lint::EXPOSE_PROTO_CASING, step, step.span, message);
+                self.check(lint::EXPOSE_PROTO_CASING, step.span, message);
             }
             if found.mapped {
                 let message =
                     format!("EXPOSE instruction should not define an IP address or host-port mapping, found '{text}'");
-                self.check(lint::EXPOSE_INVALID_FORMAT, step, step.span, message);
+                self.check(lint::EXPOSE_INVALID_FORMAT, step.span, message);
             }
             ports.extend(found.ports.map_err(|why| {
                 Box::new(
@@ -831,6 +881,7 @@ impl<'a> Lowering<'a> {
                         .note("write `port`, `port/udp` or `first-last`"),
                 )
             })?);
+            self.builder.grow(PORT * (ports.len() - known))?;
         }
         self.commit(id, false, |_| format!("EXPOSE {}", format::list(&ports)));
         self.built[id].image.config.exposed_ports.extend(ports);
@@ -865,7 +916,7 @@ impl<'a> Lowering<'a> {
                 "JSON arguments recommended for {} to prevent unintended behavior related to OS signals",
                 step.step.head.keyword
             );
-            self.check(lint::JSON_ARGS_RECOMMENDED, step, step.span, message);
+            self.check(lint::JSON_ARGS_RECOMMENDED, step.span, message);
         }
         self.built[id].with_shell(&args)
     }
@@ -879,6 +930,8 @@ impl<'a> Lowering<'a> {
             return;
         }
         let created_by = created_by(built);
+        // Who adds asks for the verdict when it can be told where.
+        _ = self.builder.grow(created_by.len());
         built.image.history.push(History {
             created: self.model.scope.epoch.and_then(Time::from_unix),
             created_by,
@@ -1119,6 +1172,17 @@ impl Built {
         self.narrow = loaded.narrow;
     }
 
+    /// Takes in an argument for the history of commands.
+    fn declare(&mut self, name: Rc<str>, value: Option<Rc<str>>) {
+        match self.arg_places.entry(name.clone()) {
+            Entry::Occupied(place) => self.args[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(self.args.len());
+                self.args.push((name, value));
+            }
+        }
+    }
+
     /// Changes the working directory. Gives it with forward slashes.
     fn set_workdir(&mut self, dir: &str) -> Result<String, Diagnostic> {
         let os = self.platform.as_ref().map_or("", |p| &p.os).to_owned();
@@ -1139,6 +1203,20 @@ impl Built {
         };
         command.push(args.join(" "));
         command
+    }
+}
+
+/// What steps look at of an image's config. The rest shows in the result only.
+fn for_steps(image: &ImageConfig) -> ImageConfig {
+    ImageConfig {
+        platform: image.platform.clone(),
+        config: oci::RunConfig {
+            shell: image.config.shell.clone(),
+            user: image.config.user.clone(),
+            working_dir: image.config.working_dir.clone(),
+            ..oci::RunConfig::default()
+        },
+        ..ImageConfig::default()
     }
 }
 
@@ -1247,6 +1325,9 @@ fn eq_fold_ascii(text: &str, word: &str) -> bool {
     };
     text.chars().map(fold).eq(word.chars())
 }
+
+/// For how many images that are not there others are suggested.
+const MOST_SUGGESTIONS: usize = 4;
 
 /// Names to suggest for an image that is not there.
 const COMMON_IMAGES: [&str; 7] = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];

@@ -25,5 +25,6 @@ codes! {
     EMPTY_RUN = "E0222" "empty-run" Error Input: "a step runs nothing";
     NO_STAGE = "E0223" "nothing-to-build" Error Input: "there is no stage to build";
     LABS = "E0225" "labs-feature" Error Input: "an experimental feature is used without asking for it";
+    TOO_LARGE = "E0226" "too-large" Error Input: "the graph of the build grows too large";
     VIOLATION = "E0224" "check-violation" Error Input: "checks that are set to be errors found something";
 }
