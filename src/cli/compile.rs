@@ -102,8 +102,8 @@ fn optimize(outputs: Vec<Output>, level: &str) -> Result<Vec<Output>, Failure> {
             let product = &mut output.product;
             let root = rbc_ir::Root { name: String::new(), platform: None, result: product.result };
             product.graph.roots = vec![root];
-            let options = rbc_ir::Options { level: rbc_ir::Level::Layers };
-            let graph = rbc_ir::optimize(std::mem::take(&mut product.graph), options).map_err(|broken| {
+            let options = rbc_ir::Options::level(rbc_ir::Level::Layers);
+            let graph = rbc_ir::optimize(std::mem::take(&mut product.graph), &options, &mut ()).map_err(|broken| {
                 Diagnostic::new(rbc_source::environment::INTERNAL, format!("a pass broke the graph: {broken:?}"))
             })?;
             product.result = graph.roots.first().and_then(|r| r.result);

@@ -159,6 +159,15 @@ impl Graph {
         (nodes, texts)
     }
 
+    /// Lets every reference to a node refer to the one that `node_of` has in its place, which must come before who refers
+    /// to it.
+    pub(crate) fn redirect(&mut self, node_of: &[NodeId]) {
+        let mut all = |r: &mut Ref| r.node = node_of[r.node.index()];
+        self.nodes.iter_mut().for_each(|node| node.each_ref_mut(&mut all));
+        self.roots.iter_mut().filter_map(|root| root.result.as_mut()).for_each(&mut all);
+        self.sources.iter_mut().filter_map(|text| text.state.as_mut()).for_each(&mut all);
+    }
+
     /// Adds a text and gives the index for [`crate::Location::source`].
     pub fn add_source(&mut self, info: SourceInfo) -> u32 {
         self.sources.push(info);

@@ -30,7 +30,7 @@ pub use op::{
     FileAction, HostIp, Input, Merge, Mkdir, Mkfile, Mount, MountKind, NetMode, Op, Passthrough, Platform, ProxyEnv,
     ROOT_MOUNT, Rm, SecretEnv, SecretMount, SecurityMode, Source, SshMount, Symlink, TmpfsMount, Ulimit, UserOpt,
 };
-pub use pass::{Level, Options, PASSES, Pass, optimize, prune, share};
+pub use pass::{Level, Options, Outcome, PASSES, Pass, Remark, Watch, Work, optimize, optimize_text, prune, share};
 pub use state::Known;
 pub use verify::{Broken, verify};
 

@@ -1,5 +1,7 @@
 //! Directories of the client as sources: the filters in their attributes, and what of a directory a step can see.
 
+use std::collections::BTreeSet;
+
 use rbc_context::path;
 use rbc_oci::{json_strings, read_json_strings};
 
@@ -9,63 +11,76 @@ use crate::{Copy, Source};
 const FOLLOW: &str = "local.followpaths";
 const INCLUDE: &str = "local.includepattern";
 const EXCLUDE: &str = "local.excludepatterns";
+const METADATA: &str = "local.metadatatransfer";
 
-/// Whether a source is a directory of the client.
-pub(crate) fn is_local(source: &Source) -> bool {
-    source.identifier.starts_with("local://")
+/// A directory of the client as a source.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    /// The source without a filter.
+    pub bare: Source,
+    /// What of it is sent.
+    pub filter: Filter,
 }
 
 /// What of a directory is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// These paths, and what links among them point to; empty is everything. Relative and clean, maybe patterns.
-    pub follow: Vec<String>,
+    pub follow: BTreeSet<String>,
     /// Not what one of these patterns matches.
     pub exclude: Vec<String>,
 }
 
-impl Filter {
-    /// The filter of a source; `None` if the source is no directory or filtered in a way that is left alone.
-    pub fn of(source: &Source) -> Option<Filter> {
-        if !is_local(source) || source.attrs.contains_key(INCLUDE) {
+impl Directory {
+    /// `None` if the source is no directory, or is filtered in a way that is left alone.
+    pub fn of(source: &Source) -> Option<Directory> {
+        let other_filter = [INCLUDE, METADATA].iter().any(|name| source.attrs.contains_key(*name));
+        if !source.identifier.starts_with("local://") || other_filter {
             return None;
         }
-        let list = |name: &str| match source.attrs.get(name) {
+        let mut bare = source.clone();
+        let mut list = |name: &str| match bare.attrs.remove(name) {
             None => Some(Vec::new()),
-            Some(text) => read_json_strings(text),
+            Some(text) => read_json_strings(&text),
         };
-        Some(Filter { follow: list(FOLLOW)?, exclude: list(EXCLUDE)? })
+        let filter = Filter { follow: list(FOLLOW)?.into_iter().collect(), exclude: list(EXCLUDE)? };
+        Some(Directory { bare, filter })
     }
 
-    /// The source with this filter.
-    pub fn put(&self, source: &Source) -> Source {
-        let mut source = source.clone();
-        for (name, list) in [(FOLLOW, &self.follow), (EXCLUDE, &self.exclude)] {
-            if list.is_empty() {
-                source.attrs.remove(name);
-            } else {
-                source.attrs.insert(name.to_owned(), json_strings(list));
-            }
+    /// The source with another filter.
+    pub fn with(&self, filter: &Filter) -> Source {
+        let mut source = self.bare.clone();
+        if !filter.follow.is_empty() {
+            let follow: Vec<&String> = filter.follow.iter().collect();
+            source.attrs.insert(FOLLOW.to_owned(), json_strings(&follow));
+        }
+        if !filter.exclude.is_empty() {
+            source.attrs.insert(EXCLUDE.to_owned(), json_strings(&filter.exclude));
         }
         source
     }
 
-    /// The filter narrowed to what a step sees; `None` if it does not let all of that through, so that the two cannot be
-    /// told apart any more.
-    pub fn seen_by(&self, view: &View) -> Option<Filter> {
-        let all = self.follow.is_empty();
-        let follow = match &view.paths {
-            None if all => Vec::new(),
-            Some(paths) if all || paths.iter().all(|p| self.follow.contains(p)) => paths.clone(),
-            _ => return None,
-        };
-        let mut exclude = self.exclude.clone();
-        if self.is_plain() {
+    /// The source narrowed to what a step sees. `None` if its filter does not let all of that through, so that it cannot be
+    /// told what the step gets.
+    pub fn seen_by(&self, view: &View) -> Option<Source> {
+        if !self.filter.lets_through(view) {
+            return None;
+        }
+        let mut exclude = self.filter.exclude.clone();
+        if self.filter.is_plain() {
             exclude.extend(view.exclude.iter().cloned());
             exclude.sort_unstable();
             exclude.dedup();
         }
-        Some(Filter { follow, exclude })
+        Some(self.with(&Filter { follow: view.paths.iter().flatten().cloned().collect(), exclude }))
+    }
+}
+
+impl Filter {
+    /// Whether everything that a step reads is sent.
+    pub fn lets_through(&self, view: &View) -> bool {
+        let named = |paths: &Vec<String>| paths.iter().all(|p| self.follow.contains(p));
+        self.follow.is_empty() || view.paths.as_ref().is_some_and(named)
     }
 
     /// Whether the patterns are without exceptions, so that their order does not matter.

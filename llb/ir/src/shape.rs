@@ -6,6 +6,7 @@
 //! tonistiigi/fsutil). Everything errs on one side: a file system that an action can make is always among those that the
 //! tree describes, if the action succeeds. What an action does that fails does not matter, since then there is no result.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -303,6 +304,10 @@ pub(crate) struct Effect {
     pub at: Vec<String>,
     /// Whether what is here is what was written, whole, and nothing else.
     pub exact: bool,
+    /// Whether this is a directory that is made, if it is missing, as those above.
+    dir: bool,
+    /// Whether nothing is written but directories, this one and those above.
+    only_dirs: bool,
     /// How missing directories above are made; `None` if none is, or if that is not known.
     made: Option<Made>,
 }
@@ -322,13 +327,21 @@ pub(crate) fn apply(action: &Action, base: &Tree, from: &Tree) -> Option<Effect>
 /// Whether two actions on the same file system can be done in any order, or each on its own and the changes of the second
 /// laid over those of the first, without a difference in the result.
 ///
-/// Their places must not overlap; and a missing directory that both make must come out the same. Times of directories do
+/// Their places must not overlap, and a missing directory that both make must come out the same. Times of directories do
 /// not count, which change whenever something is put into them.
 pub(crate) fn independent(base: &Tree, a: &Effect, b: &Effect) -> bool {
-    if overlap(&a.at, &b.at) {
-        return false;
-    }
     let shared = a.at.iter().zip(&b.at).take_while(|(a, b)| a == b).count();
+    if shared == a.at.len().min(b.at.len()) {
+        // One place is the other or below it. That does no harm if what is above is only made a directory.
+        let harmless = match a.at.len().cmp(&b.at.len()) {
+            Ordering::Less => a.only_dirs,
+            Ordering::Greater => b.only_dirs,
+            Ordering::Equal => (a.only_dirs && b.dir) || (b.only_dirs && a.dir),
+        };
+        if !harmless {
+            return false;
+        }
+    }
     let both_make = (1..=shared).any(|n| base.find(&a.at[..n]) == Some(Shape::Absent));
     !both_make || (a.made.is_some() && a.made == b.made)
 }
@@ -349,7 +362,7 @@ fn mkdir(m: &Mkdir, base: &Tree) -> Option<Effect> {
     })?;
     let made = m.make_parents && by_id(&m.owner);
     let made = made.then(|| Made { mode: m.mode & 0o777, owner: m.owner.clone(), timestamp: m.timestamp });
-    Some(Effect { tree, at, exact: false, made })
+    Some(Effect { tree, at, exact: false, dir: true, only_dirs: true, made })
 }
 
 fn mkfile(m: &Mkfile, base: &Tree) -> Option<Effect> {
@@ -358,7 +371,7 @@ fn mkfile(m: &Mkfile, base: &Tree) -> Option<Effect> {
         Shape::Absent | Shape::File | Shape::Plain => Some(Shape::File),
         _ => None,
     })?;
-    Some(Effect { tree, at, exact: true, made: None })
+    Some(Effect { tree, at, exact: true, dir: false, only_dirs: false, made: None })
 }
 
 fn symlink(s: &Symlink, base: &Tree) -> Option<Effect> {
@@ -367,7 +380,7 @@ fn symlink(s: &Symlink, base: &Tree) -> Option<Effect> {
         Shape::Absent | Shape::Plain => Some(Shape::Link),
         _ => None,
     })?;
-    Some(Effect { tree, at, exact: true, made: None })
+    Some(Effect { tree, at, exact: true, dir: false, only_dirs: false, made: None })
 }
 
 fn rm(r: &Rm, base: &Tree) -> Option<Effect> {
@@ -377,7 +390,7 @@ fn rm(r: &Rm, base: &Tree) -> Option<Effect> {
     let at = Place::of(&r.path).parts;
     at.last()?;
     let tree = base.clone().edit(&at, false, &mut |_| Some(Shape::Absent))?;
-    Some(Effect { tree, at, exact: false, made: None })
+    Some(Effect { tree, at, exact: false, dir: false, only_dirs: false, made: None })
 }
 
 /// What a copy takes from where.
@@ -427,7 +440,7 @@ fn copy(c: &Copy, base: &Tree, from: &Tree) -> Option<Effect> {
             Shape::Absent | Shape::File | Shape::Plain => Some(Shape::Unknown),
             _ => None,
         })?;
-        return Some(Effect { tree, at, exact, made });
+        return Some(Effect { tree, at, exact, dir: false, only_dirs: false, made });
     };
 
     let mut below = None;
@@ -480,8 +493,9 @@ fn copy(c: &Copy, base: &Tree, from: &Tree) -> Option<Effect> {
             }
         })
     })?;
+    let dir = dest.dir && below.is_none();
     at.extend(below);
-    Some(Effect { tree, at, exact, made })
+    Some(Effect { tree, at, exact, dir, only_dirs: false, made })
 }
 
 fn is_new(base: &Tree, dest: &Place) -> bool {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use rbc_context::path;
 
-use crate::local::{Filter, View};
+use crate::local::{Directory, View};
 use crate::shape::{self, Effect, Place, Shape, Taken, Tree, apply, independent, is_pattern, overlap};
 use crate::{
     Action, Build, ChownOpt, Copy, Diff, Exec, File, FileAction, Graph, Input, Merge, Mount, MountKind, Node, NodeId,
@@ -59,7 +59,8 @@ impl StateId {
         (self != SCRATCH).then(|| self.as_ref())
     }
 
-    fn as_input(self) -> Input {
+    /// Likewise, in the place of an input of a file action.
+    pub fn as_input(self) -> Input {
         self.as_option().into()
     }
 }
@@ -136,12 +137,18 @@ pub(crate) struct States<'k> {
     known: &'k Known,
     list: Vec<Entry>,
     ids: HashMap<Arc<State>, StateId>,
+    /// Of a directory of the client as a step sees it, the first one that lets all of that through.
+    whole: HashMap<StateId, StateId>,
+    /// Sources as directories of the client, as far as looked at.
+    directories: HashMap<StateId, Option<Arc<Directory>>>,
 }
 
 /// The states of one graph.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Of {
     outputs: HashMap<Ref, StateId>,
+    /// Of each file op that is looked into, the state after each action.
+    actions: HashMap<NodeId, Vec<StateId>>,
 }
 
 impl Of {
@@ -154,6 +161,20 @@ impl Of {
     pub fn result(&self, r: Option<Ref>) -> StateId {
         r.map_or(SCRATCH, |r| self.get(r))
     }
+
+    /// The states after each action of a file op that is looked into; nothing for another op.
+    pub fn actions(&self, node: NodeId) -> &[StateId] {
+        self.actions.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// The state of an input of a file op.
+    pub fn input(&self, node: NodeId, input: Input) -> StateId {
+        match input {
+            Input::Scratch => SCRATCH,
+            Input::Ref(r) => self.get(r),
+            Input::Action(i) => self.actions(node).get(i as usize).copied().unwrap_or(SCRATCH),
+        }
+    }
 }
 
 impl<'k> States<'k> {
@@ -161,7 +182,7 @@ impl<'k> States<'k> {
         let scratch =
             Entry { state: Arc::new(State::Scratch), below: SCRATCH, changes: 0, tree: Tree::empty(), effect: None };
         let ids = HashMap::from([(scratch.state.clone(), SCRATCH)]);
-        States { laws, known, list: vec![scratch], ids }
+        States { laws, known, list: vec![scratch], ids, whole: HashMap::new(), directories: HashMap::new() }
     }
 
     pub fn state(&self, id: StateId) -> &State {
@@ -343,10 +364,26 @@ impl<'k> States<'k> {
     fn seen(&mut self, id: StateId, view: &View) -> StateId {
         let State::Vertex(vertex) = self.state(id) else { return id };
         let Op::Source(source) = &vertex.op else { return id };
-        let Some(filter) = Filter::of(source).and_then(|filter| filter.seen_by(view)) else { return id };
-        let narrowed = Vertex { op: Op::Source(filter.put(source)), ..(**vertex).clone() };
+        let vertex = (**vertex).clone();
+        let directory = match self.directories.get(&id) {
+            Some(known) => known.clone(),
+            None => {
+                let read = Directory::of(source).map(Arc::new);
+                self.directories.insert(id, read.clone());
+                read
+            }
+        };
+        let Some(source) = directory.and_then(|d| d.seen_by(view)) else { return id };
         let tree = self.tree(id).clone();
-        self.opaque(State::Vertex(Box::new(narrowed)), SCRATCH, tree)
+        let state = State::Vertex(Box::new(Vertex { op: Op::Source(source), ..vertex }));
+        let seen = self.opaque(state, SCRATCH, tree);
+        self.whole.entry(seen).or_insert(id);
+        seen
+    }
+
+    /// What a state is a part of that a step sees; other states as they are.
+    pub fn whole(&self, id: StateId) -> StateId {
+        self.whole.get(&id).copied().unwrap_or(id)
     }
 
     fn file(&mut self, id: NodeId, file: &File, of: &mut Of) {
@@ -368,6 +405,7 @@ impl<'k> States<'k> {
                 of.outputs.insert(id.output(output), state);
             }
         }
+        of.actions.insert(id, after);
     }
 
     /// The state after an action whose inputs are states.
@@ -497,7 +535,7 @@ impl<'k> States<'k> {
     }
 
     /// Whether `x` was made from what the first of `chain` was made to, by actions that are independent of all of `chain`.
-    fn can_replay(&self, x: StateId, chain: &[StateId]) -> bool {
+    pub fn can_replay(&self, x: StateId, chain: &[StateId]) -> bool {
         let Some(first) = chain.first() else { return false };
         let base = self.below(*first);
         let mut at = x;
@@ -534,6 +572,25 @@ impl<'k> States<'k> {
             steps.push(Step { state, copy: copy.clone() });
         }
         steps
+    }
+
+    /// Why a copy that reads what a file action made must read it there; nothing if it reads something else.
+    pub fn why_not(&self, from: StateId, copy: &Copy) -> Option<&'static str> {
+        if copy.allow_wildcard && is_pattern(&copy.src) {
+            return Some("it is a pattern");
+        }
+        let change = match self.state(from) {
+            State::After(_) => from,
+            State::Over { change, .. } => *change,
+            State::Scratch | State::Vertex(_) => return None,
+        };
+        let place = Place::of(&copy.src).parts;
+        match (self.effect(change), self.last_change(from, &place)) {
+            (None, _) => Some("it is not known where the step before puts what it makes"),
+            (_, None) => Some("it is not known whether there is a link on the way to it"),
+            (_, Some((_, effect))) if effect.at != place => Some("a part of it comes from elsewhere"),
+            _ => Some("one copy cannot do what the two do"),
+        }
     }
 
     /// Where a path may be read instead, step by step: below changes elsewhere (law 4).

@@ -178,7 +178,7 @@ fn a_long_chain_needs_no_deep_stack() {
         last = Some(graph.add(Op::File(File { actions: vec![action] }), None, Meta::default()).out());
     }
     graph.roots.push(Root { name: String::new(), platform: None, result: last });
-    let graph = optimize(graph, Options::default()).unwrap();
+    let graph = optimize(graph, &Options::default(), &mut ()).unwrap();
     let loaded = load(&emit(&graph, last).to_bytes()).unwrap();
     assert_eq!(loaded.graph, graph);
     assert_eq!(Graph::new().graft(&graph, graph.roots[0].result.unwrap()).node.index(), 19_999);

@@ -1,5 +1,6 @@
 //! Removes what no result needs.
 
+use super::Work;
 use crate::{Graph, NodeId};
 
 /// Removes nodes that no result needs, and source texts that nothing points into.
@@ -23,4 +24,16 @@ pub fn prune(graph: Graph) -> Graph {
         .for_each(|r| r.node = node_of[r.node.index()]);
     pruned.roots = roots;
     pruned
+}
+
+/// Equivalence: a definition lists what its result needs, so what is removed was in none ([`super::Level::Exact`]).
+pub(super) fn run(graph: Graph, work: &mut Work) -> Graph {
+    let (live, _) = graph.needed(graph.roots.iter().filter_map(|r| r.result));
+    let dead: Vec<_> = graph.iter().filter(|(id, _)| !live[id.index()]).map(|(_, node)| &node.meta).collect();
+    let message = match dead.len() {
+        0 => return prune(graph),
+        1 => "1 vertex removed that no result needs".to_owned(),
+        n => format!("{n} vertices removed that no result needs"),
+    };
+    if work.may(dead, message) { prune(graph) } else { graph }
 }

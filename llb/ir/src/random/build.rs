@@ -23,7 +23,14 @@ pub const IMAGES: &[&str] = &[
 
 /// A random build of up to `size` steps. It keeps every invariant of [`crate::verify`].
 pub fn build(rng: &mut Rng, size: usize) -> Graph {
-    let mut make = Make { graph: Graph::new(), stages: Vec::new(), files: Vec::new(), local: Vec::new() };
+    let mut make = Make {
+        graph: Graph::new(),
+        stages: Vec::new(),
+        files: Vec::new(),
+        local: Vec::new(),
+        made: Vec::new(),
+        slow: Vec::new(),
+    };
     for _ in 0..1 + rng.below(3) {
         make.local(rng);
     }
@@ -46,6 +53,10 @@ struct Make {
     /// What other steps may copy from.
     files: Vec<Ref>,
     local: Vec<Ref>,
+    /// Where copies put what they copied.
+    made: Vec<(Ref, String)>,
+    /// What commands made.
+    slow: Vec<Ref>,
 }
 
 impl Make {
@@ -94,6 +105,9 @@ impl Make {
             2 => self.any(rng),
             _ => None,
         };
+        if rng.one_in(3) {
+            at = self.assemble(rng, at);
+        }
         for step in 1..=1 + rng.below(size / 2 + 1) {
             let mut meta = Meta { ignore_cache: rng.one_in(9), ..Meta::default() };
             let stage = Some(Frame { name: format!("s{number}").into(), span: None });
@@ -103,13 +117,43 @@ impl Make {
         self.stages.push(at);
     }
 
+    /// Puts together what commands made, as the last stage of many a Dockerfile does.
+    fn assemble(&mut self, rng: &mut Rng, mut at: Option<Ref>) -> Option<Ref> {
+        for _ in 0..1 + rng.below(4) {
+            if self.slow.is_empty() || rng.one_in(3) {
+                let from = self.any(rng);
+                self.run(rng, from, Meta::default());
+            }
+            let from = Some(self.slow[rng.below(self.slow.len())]);
+            let copy = plain(path(rng), place(rng));
+            let mut actions = vec![FileAction::copy(at, from, copy)];
+            if rng.one_in(4) {
+                actions.push(FileAction::copy(Input::Action(0), from, plain(path(rng), place(rng))));
+            }
+            at = Some(self.kept(actions, Meta::default()));
+        }
+        at
+    }
+
+    /// A file op that keeps what its last action made.
+    fn kept(&mut self, mut actions: Vec<FileAction>, meta: Meta) -> Ref {
+        let mut made = None;
+        if let Some(last) = actions.last_mut() {
+            last.output = Some(0);
+            made = if let Action::Copy(copy) = &last.action { Some(copy.dest.clone()) } else { None };
+        }
+        let r = self.add(Op::File(File { actions }), None, meta);
+        self.made.extend(made.map(|path| (r, path)));
+        r
+    }
+
     fn step(&mut self, rng: &mut Rng, at: Option<Ref>, meta: Meta) -> Ref {
         match rng.below(12) {
             0 | 1 => self.run(rng, at, meta),
             2 => {
                 // COPY --link
                 let action = self.copy(rng, Input::Scratch);
-                let copied = self.add(Op::File(File { actions: vec![kept(action)] }), None, meta.clone());
+                let copied = self.kept(vec![action], meta.clone());
                 match at {
                     None => copied,
                     Some(at) => self.add(Op::Merge(Merge { inputs: vec![at, copied] }), None, meta),
@@ -132,10 +176,7 @@ impl Make {
                     let input = if n == 0 { at.into() } else { Input::Action(n as u32 - 1) };
                     actions.push(self.action(rng, input, at));
                 }
-                if let Some(last) = actions.last_mut() {
-                    last.output = Some(0);
-                }
-                self.add(Op::File(File { actions }), None, meta)
+                self.kept(actions, meta)
             }
         }
     }
@@ -169,6 +210,10 @@ impl Make {
     }
 
     fn copy(&mut self, rng: &mut Rng, input: Input) -> FileAction {
+        if rng.one_in(3) && !self.made.is_empty() {
+            let (from, path) = self.made[rng.below(self.made.len())].clone();
+            return FileAction::copy(input, Some(from), plain(path, place(rng)));
+        }
         let from = match rng.below(8) {
             0 | 1 => Some(self.local[rng.below(self.local.len())]),
             2 => {
@@ -222,13 +267,22 @@ impl Make {
         let meta_op = ExecMeta { args, cwd: "/".to_owned(), ..ExecMeta::default() };
         let exec = Exec { meta: meta_op, mounts, ..Exec::default() };
         let platform = Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), ..Platform::default() };
-        self.add(Op::Exec(Box::new(exec)), Some(platform), meta)
+        let made = self.add(Op::Exec(Box::new(exec)), Some(platform), meta);
+        self.slow.push(made);
+        made
     }
 }
 
-fn kept(mut action: FileAction) -> FileAction {
-    action.output = Some(0);
-    action
+/// A copy as COPY makes it.
+fn plain(src: String, dest: String) -> Copy {
+    Copy {
+        follow_symlink: true,
+        dir_copy_contents: true,
+        create_dest_path: true,
+        allow_wildcard: true,
+        allow_empty_wildcard: true,
+        ..Copy::new(src, dest)
+    }
 }
 
 fn owner(rng: &mut Rng, at: Option<Ref>) -> ChownOpt {
