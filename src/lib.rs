@@ -7,5 +7,6 @@ pub mod build;
 pub mod call;
 pub mod cli;
 pub mod compile;
+pub mod optimize;
 
 pub use compile::{Compiled, Found, Host, Input, Output, Purpose, compile};

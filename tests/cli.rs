@@ -143,6 +143,27 @@ fn a_graph_is_drawn_in_each_form() {
 }
 
 #[test]
+fn passes_are_chosen_limited_and_explained() {
+    let dir = Scratch::new();
+    dir.file("Dockerfile", "FROM scratch\nWORKDIR /x\nWORKDIR /y\nWORKDIR /z\n");
+    let compile = |args: &[&str]| rbc().current_dir(dir.path()).arg("compile").args(args).output().unwrap();
+    let files = |args: &[&str]| stdout(&compile(&[args, &["--emit", "ir"]].concat())).matches(" = file [").count();
+    assert_eq!((files(&[]), files(&["-O1"]), files(&["-O2"])), (3, 3, 1));
+    assert_eq!(files(&["-O2", "--opt-bisect-limit", "1"]), 2);
+    assert_eq!(files(&["--passes", "fuse"]), 1);
+    let remarks = compile(&["-O2", "--remarks", "--message-format", "json", "-o", "graph.pb"]);
+    assert!(stdout(&remarks).contains("R0401"), "{}", stdout(&remarks));
+    let before = stdout(&compile(&["--emit", "ir=graph.ir", "-O2", "--emit-after", "parallel"]));
+    assert_eq!(before.matches(" = file [").count(), 3);
+    dir.file("graph.ir", &before);
+    let opt = rbc().current_dir(dir.path()).args(["opt", "-O2", "graph.ir", "--time-passes"]).output().unwrap();
+    assert_eq!(stdout(&opt).matches(" = file [").count(), 1);
+    assert!(stderr(&opt).contains("ms  fuse"), "{}", stderr(&opt));
+    let wrong = compile(&["--passes", "fuze"]);
+    assert!(stderr(&wrong).contains("prune, downloads"), "{}", stderr(&wrong));
+}
+
+#[test]
 fn a_file_is_linted_and_its_fixes_applied() {
     let dir = Scratch::new();
     let untidy = "FROM alpine:3.20 as base\nRUN sudo make\n";

@@ -20,6 +20,7 @@ pub use export::{Annotation, Annotations, Export, Form, Place, name_of};
 pub use places::put;
 
 use crate::Output;
+use crate::optimize::Optimizer;
 
 /// A compiled target, what it may use, and what shall become of it.
 #[derive(Debug, Default)]
@@ -87,13 +88,14 @@ impl From<Box<Diagnostic>> for Failed {
     }
 }
 
-/// Builds targets and delivers their results; the answers are in the order of the jobs.
+/// Optimizes and builds targets, and delivers their results; the answers are in the order of the jobs.
 ///
 /// # Errors
 /// The first failure, after all that was running has ended. Nothing is delivered unless all targets are built.
 pub fn run(
     jobs: &[Job],
     executor: &Executor,
+    optimizer: &mut Optimizer,
     progress: &dyn Progress,
     cancel: Option<&Cancel>,
 ) -> Result<Vec<Built>, Failed> {
@@ -109,6 +111,7 @@ pub fn run(
             roots.push(output.product.result.map(|result| graph.graft(&own, result)));
         }
     }
+    let (graph, roots) = optimizer.run_for(graph, &roots)?;
     let solved = executor.solve_all(&graph, &roots, &session, progress);
     let mut snapshots = solved.map_err(|e| failed(&graph, &roots, &session, e))?.into_iter();
     let mut built = Vec::new();

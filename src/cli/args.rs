@@ -102,6 +102,8 @@ pub enum Command {
     },
     /// List the optimizer's passes.
     Passes,
+    /// Optimize a graph in its text form.
+    Opt(OptArgs),
     /// Print a shell's completion script.
     Completion {
         /// The shell.
@@ -218,6 +220,9 @@ pub struct RunArgs {
     /// What to do when a command fails: `shell` opens one where it failed.
     #[arg(long, value_enum, default_value_t = OnError::Stop, value_name = "WHAT")]
     pub on_error: OnError,
+    /// How far to optimize.
+    #[command(flatten)]
+    pub optimize: OptimizeArgs,
 }
 
 /// What to do when a command fails.
@@ -321,6 +326,51 @@ pub struct SolveCommand {
     pub run: RunArgs,
 }
 
+/// How far to optimize: shared by all commands that make a graph.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Optimizing")]
+pub struct OptimizeArgs {
+    /// What stays as it is: at 0 BuildKit's vertices, byte for byte; at 1 layers, history and cache keys; at 2 the files and
+    /// the configuration [default: 0 to compile, 1 to build].
+    #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub level: Option<u8>,
+    /// Run these passes, in this order, instead of those of a level; `rbc passes` lists them.
+    #[arg(long, value_name = "PASS,...", value_delimiter = ',', value_parser = parse_pass)]
+    pub passes: Vec<&'static rbc_ir::Pass>,
+    /// Make so many changes at most. The one that breaks a build is found by halving.
+    #[arg(long, value_name = "N")]
+    pub opt_bisect_limit: Option<usize>,
+    /// Say of each place what was done, or why not.
+    #[arg(long)]
+    pub remarks: bool,
+    /// Say how long each pass took.
+    #[arg(long)]
+    pub time_passes: bool,
+}
+
+fn parse_pass(name: &str) -> Result<&'static rbc_ir::Pass, String> {
+    rbc_ir::Pass::named(name).ok_or_else(|| {
+        let names: Vec<&str> = rbc_ir::PASSES.iter().map(|pass| pass.name).collect();
+        format!("the passes are {}", names.join(", "))
+    })
+}
+
+/// `rbc opt`.
+#[derive(Args, Clone, Debug)]
+pub struct OptArgs {
+    /// The graph in its text form; `-` for standard input. `rbc compile --emit ir` prints it.
+    pub file: PathBuf,
+    /// Where to write it [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How far to optimize.
+    #[command(flatten)]
+    pub optimize: OptimizeArgs,
+    /// Print the graph behind this pass, and do nothing more.
+    #[arg(long, value_name = "PASS", value_parser = parse_pass)]
+    pub emit_after: Option<&'static rbc_ir::Pass>,
+}
+
 /// `rbc compile`.
 #[derive(Args, Clone, Debug)]
 pub struct CompileArgs {
@@ -334,9 +384,12 @@ pub struct CompileArgs {
     /// Print a phase's result instead; several are allowed, each may go to a file of its own.
     #[arg(long, value_name = "KIND[=FILE]", value_parser = Emit::parse, value_delimiter = ',')]
     pub emit: Vec<Emit>,
-    /// How far to optimize: 0 gives exactly BuildKit's vertices.
-    #[arg(short = 'O', default_value = "0", value_name = "LEVEL", value_parser = ["0", "1"])]
-    pub level: String,
+    /// How far to optimize.
+    #[command(flatten)]
+    pub optimize: OptimizeArgs,
+    /// Print the graph behind this pass, and do nothing more.
+    #[arg(long, value_name = "PASS", value_parser = parse_pass)]
+    pub emit_after: Option<&'static rbc_ir::Pass>,
     /// Answer a question about the build instead.
     #[arg(long, value_name = "METHOD", value_parser = parse_call)]
     pub call: Option<Call>,

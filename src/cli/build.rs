@@ -14,7 +14,7 @@ use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::progress::Display;
 use super::project::Project;
-use super::{Failure, write_output};
+use super::{Failure, optimizing, write_output};
 use crate::build::{self, Allow, Annotations, Built, Export, Failed, Form, Job, Place};
 use crate::{Purpose, compile};
 
@@ -38,8 +38,10 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
     let (executor, cancel) = open(&args.run, world.client.clone())?;
     let display = Display::new(style);
-    let outcome = build::run(std::slice::from_ref(&job), &executor, &display, Some(&cancel));
+    let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Layers);
+    let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));
     drop(display);
+    optimizing::tell(&args.run.optimize, &optimizer, &project.sources, messages);
     let built = outcome.map_err(|failed| failure(failed, &args.run, &executor, &cancel, &project.sources, messages))?;
     finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &executor, messages)
 }

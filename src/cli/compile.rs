@@ -9,7 +9,7 @@ use super::args::{Call, CompileArgs, Emit, EmitKind, Method};
 use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::project::Project;
-use super::{Failure, dump, write_output};
+use super::{Failure, dump, optimizing, write_output};
 use crate::{Compiled, Output, Purpose, call, compile};
 
 /// Runs the command.
@@ -41,7 +41,14 @@ pub fn run(args: &CompileArgs, messages: &Messages) -> Result<(), Failure> {
         return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
     }
     messages.print(&project.sources, &compiled.warnings);
-    let outputs = optimize(compiled.outputs, &args.level)?;
+    let mut optimizer = optimizing::until(&args.optimize, rbc_ir::Level::Exact, args.emit_after);
+    let outputs: Result<Vec<Output>, Diagnostic> =
+        compiled.outputs.into_iter().map(|output| optimizer.run_output(output)).collect();
+    let outputs = outputs?;
+    optimizing::tell(&args.optimize, &optimizer, &project.sources, messages);
+    if args.emit_after.is_some() {
+        return Ok(write_output(None, optimizer.kept.join("\n").as_bytes())?);
+    }
     for emit in &late {
         for output in &outputs {
             let file = emit.file.as_deref().map(|f| file_of(f, output, outputs.len() > 1));
@@ -90,27 +97,6 @@ fn file_of(file: &Path, output: &Output, several: bool) -> PathBuf {
         Some(extension) => file.with_file_name(format!("{stem}.{name}.{}", extension.to_string_lossy())),
         None => file.with_file_name(format!("{stem}.{name}")),
     }
-}
-
-fn optimize(outputs: Vec<Output>, level: &str) -> Result<Vec<Output>, Failure> {
-    if level == "0" {
-        return Ok(outputs);
-    }
-    outputs
-        .into_iter()
-        .map(|mut output| {
-            let product = &mut output.product;
-            let root = rbc_ir::Root { name: String::new(), platform: None, result: product.result };
-            product.graph.roots = vec![root];
-            let options = rbc_ir::Options::level(rbc_ir::Level::Layers);
-            let graph = rbc_ir::optimize(std::mem::take(&mut product.graph), &options, &mut ()).map_err(|broken| {
-                Diagnostic::new(rbc_source::environment::INTERNAL, format!("a pass broke the graph: {broken:?}"))
-            })?;
-            product.result = graph.roots.first().and_then(|r| r.result);
-            product.graph = graph;
-            Ok(output)
-        })
-        .collect()
 }
 
 fn bytes(kind: EmitKind, output: &Output) -> Vec<u8> {

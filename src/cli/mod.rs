@@ -13,6 +13,7 @@ mod inspect;
 mod lint;
 mod lock;
 mod messages;
+mod optimizing;
 pub mod progress;
 pub mod project;
 mod remote;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Lock(args) => lock::run(args, &messages),
         Command::Explain { code } => messages::explain(code.as_deref(), cli.color),
         Command::Passes => tables::passes(),
+        Command::Opt(args) => optimizing::run(args, &messages),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "rbc", &mut std::io::stdout());
             Ok(())

@@ -7,13 +7,13 @@ use rbc_lower::{Outline, Product};
 use rbc_oci::ImageConfig;
 use rbc_source::{Diagnostic, FileId, Sources, Span, environment, image, lower};
 
-use super::Failure;
 use super::args::{ProgressStyle, SolveCommand};
 use super::build::{failure, finish, job, open};
 use super::host::registry_client;
 use super::messages::Messages;
 use super::progress::Display;
 use super::project::host_platform;
+use super::{Failure, optimizing};
 use crate::{Output, build};
 
 /// Where programs are looked for in an image of which nothing else is known.
@@ -54,8 +54,10 @@ pub fn run(args: &SolveCommand, messages: &Messages) -> Result<(), Failure> {
     let (executor, cancel) = open(&args.run, client)?;
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
     let display = Display::new(style);
-    let outcome = build::run(std::slice::from_ref(&job), &executor, &display, Some(&cancel));
+    let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Exact);
+    let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));
     drop(display);
+    optimizing::tell(&args.run.optimize, &optimizer, &sources, messages);
     let built = outcome.map_err(|failed| failure(failed, &args.run, &executor, &cancel, &sources, messages))?;
     finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &executor, messages)
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::{Options, Work};
 use crate::{Exec, Graph, Node, NodeId, Op};
 
-/// [`run`], without a limit and with nobody watching.
+/// Joins all equal vertices.
 pub fn share(graph: Graph) -> Graph {
     run(graph, &mut Work::new("share", &Options::default(), 0, &mut ()))
 }
