@@ -267,3 +267,26 @@ fn any_definition_is_solved() {
     let missing = run(&["solve", "graph.pb"]);
     assert!(stderr(&missing).contains("was not given the directory `context`"), "{}", stderr(&missing));
 }
+
+#[test]
+fn what_is_kept_is_listed_and_removed() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN --mount=type=cache,target=/c echo x > /c/x\nRUN echo kept > /k\n");
+    kitchen.fine(&["app"]);
+    let cache = |args: &[&str]| {
+        let output = rbc().arg("cache").args(args).env("RBC_STORE", kitchen.path("store")).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let list = cache(&["du"]);
+    assert!(list.contains("echo kept > /k") && list.contains("exec.cachemount"), "{list}");
+    assert_eq!(cache(&["du", "--filter", "type=exec.cachemount"]).lines().count(), 3);
+    cache(&["prune", "--filter", "description~=echo kept"]);
+    let again = stderr(&kitchen.fine(&["app", "--progress", "plain"]));
+    assert!(again.contains("RUN echo kept > /k\n#3 DONE"), "{again}");
+    cache(&["prune", "--until", "1h"]);
+    assert!(stderr(&kitchen.fine(&["app", "--progress", "plain"])).contains("RUN echo kept > /k\n#3 CACHED"));
+    cache(&["prune", "--all", "--keep-storage", "0"]);
+    assert!(cache(&["du"]).ends_with("total 0B\n"), "{}", cache(&["du", "--verbose"]));
+    kitchen.fine(&["app"]);
+}

@@ -70,6 +70,9 @@ pub enum Command {
     Build(Box<BuildCommand>),
     /// Run an LLB definition, made by any frontend, here.
     Solve(Box<SolveCommand>),
+    /// Show what is kept for further builds, or remove it.
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Compile a Dockerfile to an LLB definition.
     ///
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
@@ -121,7 +124,7 @@ pub enum Command {
 impl Command {
     /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
     pub fn executes(&self) -> bool {
-        matches!(self, Command::Build(_) | Command::Solve(_))
+        matches!(self, Command::Build(_) | Command::Solve(_) | Command::Cache(_))
     }
 }
 
@@ -296,6 +299,67 @@ pub struct BuildCommand {
     /// How.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// `rbc cache`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CacheCommand {
+    /// List what is kept, the longest unused first.
+    Du(DuArgs),
+    /// Remove what is kept; what is on top of other things goes before them.
+    Prune(PruneArgs),
+}
+
+/// `rbc cache du`.
+#[derive(Args, Clone, Debug)]
+pub struct DuArgs {
+    /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
+    #[arg(long, value_name = "DIR", env = "RBC_STORE")]
+    pub store: Option<PathBuf>,
+    /// Only what fits: `until=48h`, `id=ID`, `type=TYPE`, `description=TEXT`; `~=` instead of `=` looks for a part.
+    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    pub filters: Vec<String>,
+    /// Everything, and in full.
+    #[arg(long)]
+    pub verbose: bool,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = CacheFormat::Table, value_name = "FORMAT")]
+    pub format: CacheFormat,
+}
+
+/// A form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CacheFormat {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `rbc cache prune`.
+#[derive(Args, Clone, Debug)]
+pub struct PruneArgs {
+    /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
+    #[arg(long, value_name = "DIR", env = "RBC_STORE")]
+    pub store: Option<PathBuf>,
+    /// Only what fits, as for `rbc cache du`.
+    #[arg(long = "filter", value_name = "KEY=VALUE")]
+    pub filters: Vec<String>,
+    /// Only what was not used for so long, such as `48h`.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Stop when no more than this is left, such as `10gb`.
+    #[arg(long, visible_aliases = ["max-used-space", "reserved-space"], value_name = "BYTES")]
+    pub keep_storage: Option<String>,
+    /// Also blobs of images that are in no layer, and other things that are made again in no time.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub force: bool,
+    /// List what was removed.
+    #[arg(long)]
+    pub verbose: bool,
 }
 
 /// `rbc solve`.

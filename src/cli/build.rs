@@ -51,14 +51,22 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
 /// # Errors
 /// The store cannot be opened.
 pub fn open(args: &RunArgs, registry: Option<Arc<Client>>) -> Result<(Executor, Cancel), Diagnostic> {
-    let store = args.store.clone().or_else(Store::default_path).ok_or_else(|| {
-        Diagnostic::new(execute::STORE, "there is no directory for the store: neither XDG_DATA_HOME nor HOME is set")
-            .note("name one with `--store`")
-    })?;
-    let executor = Executor::open(&store, Config { registry, ..Config::default() }).map_err(|e| *e)?;
+    let executor = open_store(args.store.as_deref(), registry)?;
     let cancel = Cancel::new().and_then(|cancel| cancel.on_signals().map(|()| cancel));
     let cancel = cancel.map_err(|e| Diagnostic::new(environment::INTERNAL, format!("signals cannot be heard: {e}")))?;
     Ok((executor, cancel))
+}
+
+/// Opens the executor of a store, which is the user's own if none is named.
+///
+/// # Errors
+/// The store cannot be opened.
+pub fn open_store(store: Option<&Path>, registry: Option<Arc<Client>>) -> Result<Executor, Diagnostic> {
+    let store = store.map(Path::to_path_buf).or_else(Store::default_path).ok_or_else(|| {
+        Diagnostic::new(execute::STORE, "there is no directory for the store: neither XDG_DATA_HOME nor HOME is set")
+            .note("name one with `--store`")
+    })?;
+    Executor::open(&store, Config { registry, ..Config::default() }).map_err(|e| *e)
 }
 
 /// What to tell of a failed build, after the user had a shell where it failed if that was asked for.

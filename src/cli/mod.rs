@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bake;
 mod build;
+mod cache;
 mod compile;
 mod dump;
 mod files;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Build(args) => build::run(args, &messages),
+        Command::Cache(command) => cache::run(command, &messages),
         Command::Solve(args) => solve::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),
         Command::Bake(args) => bake::run(args, &messages),

@@ -343,6 +343,8 @@ fn cache_dir(job: &Job, mount: &Mount, id: &str, sharing: CacheSharing, held: &m
             }
         };
         if got {
+            // By this it is known which caches are worth keeping; without it, they seem older than they are.
+            let _ = lock.set_modified(std::time::SystemTime::now());
             if !dir.is_dir() {
                 make_cache(job, &dir, &base)?;
             }

@@ -32,5 +32,5 @@ pub use export::{Exported, FilesOptions, ImageOptions, ImageTarget, Part};
 pub use sandbox::Stream;
 pub use session::{Event, Progress, Scene, Session, Silent, SolveError};
 pub use solver::Executor;
-pub use store::{BlobInfo, Layer, LayerInfo, Snapshot, Store};
+pub use store::{BlobInfo, Entry, EntryKind, Layer, LayerInfo, Prune, Snapshot, Store};
 pub use tar::Compression;

@@ -3,7 +3,7 @@
 mod book;
 mod plain;
 mod raw;
-mod text;
+pub mod text;
 mod tty;
 
 use std::io::IsTerminal as _;

@@ -26,6 +26,7 @@
 mod blobs;
 mod epoch;
 mod layers;
+mod prune;
 mod records;
 mod stack;
 
@@ -42,6 +43,7 @@ pub use blobs::BlobInfo;
 pub(crate) use blobs::BlobWriter;
 pub(crate) use layers::{Draft, View, exists_at, is_overlay_attribute, is_whiteout, make_whiteout};
 pub use layers::{Layer, LayerInfo, Snapshot};
+pub use prune::{Entry, EntryKind, Prune};
 pub(crate) use stack::is_opaque;
 
 use crate::error::{Fail, Result, failure, show};

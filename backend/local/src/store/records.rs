@@ -7,9 +7,10 @@
 //! sum 0f3c...
 //! ```
 
-use std::fs;
-use std::io;
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rbc_source::execute;
 use rbc_wire::Digest;
@@ -19,14 +20,26 @@ use super::{Store, hex};
 use crate::error::{Fail, Result};
 
 const HEAD: &str = "rbc-result 1";
+/// A record that is used is marked so if it was not for this long.
+const MARK_AFTER: Duration = Duration::from_secs(3600);
 
 impl Store {
     /// What a key gave, output by output, if that is known and all of it is here. A record that is damaged is none.
     pub(crate) fn result(&self, key: &Digest) -> Option<Vec<(u32, Snapshot)>> {
-        let text = fs::read_to_string(self.record_path(key)).ok()?;
+        let mut file = fs::File::open(self.record_path(key)).ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
         let (_, outputs) = parse(&text)?;
         let here = |s: &Snapshot| s.layers().iter().all(|layer| self.layer_path(layer).is_dir());
-        outputs.iter().all(|(_, s)| here(s)).then_some(outputs)
+        if !outputs.iter().all(|(_, s)| here(s)) {
+            return None;
+        }
+        // By this it is known what is worth keeping; to the hour will do.
+        let age = file.metadata().and_then(|about| about.modified()).map(|at| at.elapsed());
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > MARK_AFTER)) {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        Some(outputs)
     }
 
     /// Notes what a key gave.
@@ -71,6 +84,24 @@ fn parse(text: &str) -> Option<(u64, Vec<(u32, Snapshot)>)> {
         outputs.push((output, Snapshot::new(layers?)));
     }
     Some((epoch, outputs))
+}
+
+/// Shows each record that is whole.
+pub(super) fn each(
+    root: &Path,
+    show: &mut dyn FnMut(&Path, &Metadata, &[(u32, Snapshot)]) -> io::Result<()>,
+) -> io::Result<()> {
+    for folder in fs::read_dir(root.join("results"))? {
+        let Ok(records) = fs::read_dir(folder?.path()) else { continue };
+        for record in records {
+            let record = record?;
+            let text = fs::read_to_string(record.path()).unwrap_or_default();
+            if let Some((_, outputs)) = parse(&text) {
+                show(&record.path(), &record.metadata()?, &outputs)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes the records that were written after an epoch.

@@ -1,0 +1,159 @@
+//! `rbc cache`: what the store holds, and removing from it.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, SystemTime};
+
+use rbc_local::{Entry, EntryKind, Prune};
+use rbc_source::{Diagnostic, lower};
+
+use super::args::{CacheCommand, CacheFormat, DuArgs, PruneArgs};
+use super::build::open_store;
+use super::messages::Messages;
+use super::progress::text::{bytes, cut, printable};
+use super::{Failure, write_output};
+
+/// Runs the command.
+pub fn run(command: &CacheCommand, messages: &Messages) -> Result<(), Failure> {
+    match command {
+        CacheCommand::Du(args) => du(args),
+        CacheCommand::Prune(args) => prune(args, messages),
+    }
+}
+
+fn du(args: &DuArgs) -> Result<(), Failure> {
+    let filters = Filters::read(&args.filters)?;
+    let store = open_store(args.store.as_deref(), None)?;
+    let mut entries = store.store().entries().map_err(|e| *e)?;
+    entries.retain(|entry| filters.accept(entry));
+    Ok(write_output(None, show(&entries, args.format, args.verbose).as_bytes())?)
+}
+
+fn prune(args: &PruneArgs, messages: &Messages) -> Result<(), Failure> {
+    let mut filters = Filters::read(&args.filters)?;
+    if let Some(age) = &args.until {
+        filters.until = Some(duration(age)?);
+    }
+    let keep = match &args.keep_storage {
+        None => None,
+        Some(size) => Some(rbc_lower::bytes(size).and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
+            Diagnostic::new(
+                lower::OPTION,
+                format!("`{size}` is no size; write a number of bytes, or one such as `10gb`"),
+            )
+        })?),
+    };
+    if !args.force && std::io::stdin().is_terminal() && !agreed() {
+        return Ok(());
+    }
+    let executor = open_store(args.store.as_deref(), None)?;
+    let limits = Prune { until: filters.until, keep };
+    let chosen = |entry: &Entry| (args.all || entry.kind != EntryKind::Internal) && filters.accept(entry);
+    let removed = executor.store().prune(&limits, &chosen).map_err(|e| *e)?;
+    if args.verbose {
+        write_output(None, show(&removed, CacheFormat::Table, true).as_bytes())?;
+    }
+    messages.say(&format!("removed {} entries, {}", removed.len(), bytes(removed.iter().map(|e| e.size).sum())));
+    Ok(())
+}
+
+/// Asks the user, who is there.
+fn agreed() -> bool {
+    let mut out = std::io::stderr().lock();
+    _ = write!(out, "This removes what builds could use again. Go on? [y/N] ").and_then(|()| out.flush());
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")
+}
+
+/// What `--filter` asks for.
+#[derive(Default)]
+struct Filters {
+    until: Option<Duration>,
+    /// Key, value, and whether a part of it is enough.
+    fields: Vec<(Field, String, bool)>,
+}
+
+#[derive(Clone, Copy)]
+enum Field {
+    Id,
+    Kind,
+    Description,
+}
+
+impl Filters {
+    fn read(texts: &[String]) -> Result<Filters, Diagnostic> {
+        let mut filters = Filters::default();
+        for text in texts {
+            let (key, value) = text.split_once('=').ok_or_else(|| {
+                Diagnostic::new(lower::OPTION, format!("the filter `{text}` has no value; write KEY=VALUE"))
+            })?;
+            let (key, part) = key.strip_suffix('~').map_or((key, false), |key| (key, true));
+            let field = match key {
+                "until" => {
+                    filters.until = Some(duration(value)?);
+                    continue;
+                }
+                "id" => Field::Id,
+                "type" => Field::Kind,
+                "description" => Field::Description,
+                _ => {
+                    let keys = ["until", "id", "type", "description"];
+                    let found = Diagnostic::new(lower::OPTION, format!("there is no filter by `{key}`"));
+                    return Err(found.note(format!("there are {}", keys.join(", "))).suggest(key, keys));
+                }
+            };
+            filters.fields.push((field, value.to_owned(), part));
+        }
+        Ok(filters)
+    }
+
+    fn accept(&self, entry: &Entry) -> bool {
+        let old = |age: Duration| entry.used.elapsed().is_ok_and(|past| past >= age);
+        self.until.is_none_or(old)
+            && self.fields.iter().all(|(field, wanted, part)| {
+                let value = match field {
+                    Field::Id => &entry.id,
+                    Field::Kind => entry.kind.name(),
+                    Field::Description => &entry.description,
+                };
+                if *part { value.contains(wanted.as_str()) } else { value == wanted }
+            })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, Diagnostic> {
+    let nanoseconds = rbc_grammar::values::duration(text).ok().and_then(|n| u64::try_from(n).ok());
+    nanoseconds.map(Duration::from_nanos).ok_or_else(|| {
+        Diagnostic::new(lower::OPTION, format!("`{text}` is no length of time; write one such as `48h` or `90m`"))
+    })
+}
+
+fn show(entries: &[Entry], format: CacheFormat, verbose: bool) -> String {
+    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if format == CacheFormat::Json {
+        let line = |e: &Entry| {
+            let json = serde_json::json!({
+                "id": e.id, "type": e.kind.name(), "size": e.size, "created": seconds(e.created),
+                "lastUsed": seconds(e.used), "description": e.description, "needed": e.needed,
+            });
+            format!("{json}\n")
+        };
+        return entries.iter().map(line).collect();
+    }
+    let mut out = format!("{:<34}{:<22}{:>10}  {:<12}{}\n", "ID", "TYPE", "SIZE", "LAST USED", "DESCRIPTION");
+    for entry in entries.iter().filter(|e| verbose || e.kind != EntryKind::Internal) {
+        let ago = entry.used.elapsed().unwrap_or_default();
+        let text = cut(&printable(entry.description.as_bytes()), if verbose { usize::MAX } else { 60 });
+        let id = cut(&entry.id, if verbose { usize::MAX } else { 32 });
+        out += &format!("{id:<34}{:<22}{:>10}  {:<12}{text}\n", entry.kind.name(), bytes(entry.size), ago_of(ago));
+    }
+    out + &format!("total {}\n", bytes(entries.iter().map(|e| e.size).sum()))
+}
+
+fn ago_of(past: Duration) -> String {
+    match past.as_secs() {
+        0..60 => "now".to_owned(),
+        s @ 60..3_600 => format!("{} min ago", s / 60),
+        s @ 3_600..172_800 => format!("{} h ago", s / 3_600),
+        s => format!("{} days ago", s / 86_400),
+    }
+}
