@@ -172,6 +172,7 @@ fn run_console(block: &str) -> Result<(), String> {
             .current_dir(dir.path())
             .env("PATH", &path)
             .env("DOCKER_CONFIG", "/nonexistent")
+            .env("RBC_STORE", dir.path().join("store"))
             .output()
             .map_err(|e| e.to_string())?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
