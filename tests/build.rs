@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::harness::{Scratch, rbc, stderr, stdout};
+use crate::images::Registry;
 
 /// A store, and a base image in an OCI layout.
 struct Kitchen {
@@ -289,4 +290,83 @@ fn what_is_kept_is_listed_and_removed() {
     cache(&["prune", "--all", "--keep-storage", "0"]);
     assert!(cache(&["du"]).ends_with("total 0B\n"), "{}", cache(&["du", "--verbose"]));
     kitchen.fine(&["app"]);
+}
+
+#[test]
+fn an_image_is_pushed_and_built_upon() {
+    let registry = Registry::start();
+    let kitchen = Kitchen::new();
+    let name = format!("{}/team/base:1", registry.address());
+    kitchen.fine(&["base", "-t", &name, "--push", "--metadata-file", "meta"]);
+    let digest = kitchen.json("meta")["containerimage.digest"].as_str().unwrap().to_owned();
+    kitchen.file("app/Dockerfile", format!("FROM {name}\nRUN echo upon > /it\n"));
+    let output = kitchen.fine(&["app", "--store", "other", "-o", "out", "--progress", "plain"]);
+    assert_eq!(kitchen.read("out/it"), "upon\n");
+    assert!(stderr(&output).contains(&digest), "{}", stderr(&output));
+    let zstd =
+        format!("type=image,name={},push=true,compression=zstd,force-compression=true", name.replace(":1", ":zstd"));
+    kitchen.fine(&["app", "-o", &zstd]);
+    let unnamed = kitchen.build(&["app", "--push"]);
+    assert!(stderr(&unnamed).contains("without a name cannot be pushed"), "{}", stderr(&unnamed));
+}
+
+#[test]
+fn results_are_the_same_without_root() {
+    // Who is not root already has run all other tests so.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN id -u > /id && mkdir /d && chmod 700 /d && rm /bin/vi\n");
+    let outputs = ["-o", "type=oci,dest=a.tar", "--metadata-file", "meta", "--build-arg", "SOURCE_DATE_EPOCH=1"];
+    let reproducible = ["-o", "type=oci,dest=b.tar,rewrite-timestamp=true"];
+    let args = [&["app"], &outputs[2..], &reproducible[..]].concat();
+    kitchen.fine(&args);
+    let with = kitchen.json("meta")["containerimage.digest"].clone();
+    let nobody = Scratch::new();
+    let status = Command::new("sh")
+        .args(["-c", "cp -r base base.oci app \"$1\" && chown -R 65534:65534 \"$1\"", "sh"])
+        .arg(nobody.path())
+        .current_dir(kitchen.dir.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    // The program may lie where nobody else may look.
+    let program = nobody.path().join("rbc");
+    std::fs::copy(env!("CARGO_BIN_EXE_rbc"), &program).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args([&["build"], &args[..], &["--build-context", "base=oci-layout://base.oci"]].concat())
+        .current_dir(nobody.path())
+        .env("HOME", nobody.path())
+        .env("RBC_STORE", nobody.path().join("store"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let meta = std::fs::read(nobody.path().join("meta")).unwrap();
+    let meta: serde_json::Value = serde_json::from_slice(&meta).unwrap();
+    assert_eq!(meta["containerimage.digest"], with);
+}
+
+#[test]
+fn an_interrupt_stops_everything() {
+    let kitchen = Kitchen::new();
+    kitchen.file("app/Dockerfile", "FROM base\nRUN echo begun && sleep 1000\n");
+    let mut command = kitchen.command(&["app", "--progress", "plain", "--build-context", "base=oci-layout://base.oci"]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.ends_with(" begun\n") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0);
+    }
+    // SAFETY: the process is ours and was not waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let start = std::time::Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    line.clear();
+    std::io::Read::read_to_string(&mut log, &mut line).unwrap();
+    assert!(line.contains("E0818"), "{line}");
 }

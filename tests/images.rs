@@ -11,14 +11,14 @@ use rbc_registry::{Client, Content, Credentials, Descriptor, Manifest, RegistryC
 use crate::harness::{Scratch, rbc, stderr, stdout};
 
 /// Debian's docker-registry on a free port of this machine.
-struct Registry {
+pub struct Registry {
     child: Child,
     address: String,
     _dir: Scratch,
 }
 
 impl Registry {
-    fn start() -> Registry {
+    pub fn start() -> Registry {
         let program = Path::new("/usr/bin/docker-registry");
         assert!(program.exists(), "this test needs Debian's docker-registry: cargo xtask setup installs it");
         let dir = Scratch::new();
@@ -41,6 +41,11 @@ impl Registry {
             std::thread::sleep(Duration::from_millis(20));
         }
         registry
+    }
+
+    /// Its host and port.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Pushes an image of one empty layer with a config.
@@ -194,7 +199,10 @@ fn the_time_of_a_commit_dates_the_build() {
         assert!(output.status.success(), "{}", stderr(&output));
     };
     git(&["init", "-q", "r.git"]);
-    git(&["-C", "r.git", "commit", "-q", "--allow-empty", "-m", "x"]);
+    dir.file("r.git/Dockerfile", "FROM scratch\nCOPY hello /\n");
+    dir.file("r.git/hello", "from git");
+    git(&["-C", "r.git", "add", "."]);
+    git(&["-C", "r.git", "commit", "-q", "-m", "x"]);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // The program itself: `git daemon` would start it as a child that outlives the kill.
     let programs = Command::new("git").arg("--exec-path").output().unwrap();
@@ -225,7 +233,16 @@ fn the_time_of_a_commit_dates_the_build() {
         .arg(file)
         .output()
         .unwrap();
+    // With no local recipe, the repository's own is taken.
+    let built = rbc()
+        .args(["build", &format!("git://127.0.0.1:{port}/r.git"), "-o"])
+        .arg(dir.path().join("out"))
+        .env("RBC_STORE", dir.path().join("store"))
+        .output()
+        .unwrap();
     _ = daemon.kill();
     _ = daemon.wait();
+    assert!(built.status.success(), "{}", stderr(&built));
+    assert_eq!(std::fs::read_to_string(dir.path().join("out/hello")).unwrap(), "from git");
     assert!(stdout(&output).contains("2023-11-14T22:13:20Z"), "{}{}", stdout(&output), stderr(&output));
 }

@@ -103,14 +103,22 @@ impl Project {
                 return Err(option("`-` reads the Dockerfile from standard input, so `--file` has no use".to_owned()));
             }
             self.file = self.sources.add_bytes("Dockerfile", standard_input()?);
+        } else if let Some(url) =
+            remote.as_deref().filter(|_| args.file.as_ref().is_none_or(|f| !Path::new(f).exists()))
+        {
+            // It lies in its context, where a backend looks for it, too.
+            let file = args.file.as_deref().unwrap_or("Dockerfile");
+            let bytes = super::remote::recipe(url, file)?;
+            if file != "Dockerfile" {
+                self.attrs.insert("filename".to_owned(), file.to_owned());
+            }
+            self.file = self.sources.add_bytes(format!("{url}:{file}"), bytes);
+            self.attrs.insert("context".to_owned(), url.to_owned());
+            self.unique = name_of(Path::new(url));
+            return Ok(());
         } else {
             let path = match &args.file {
                 Some(file) => PathBuf::from(file),
-                None if remote.is_some() => {
-                    let message = "the Dockerfile of a remote context cannot be fetched here";
-                    let found = Diagnostic::new(lower::CONTEXT, message);
-                    return Err(found.note("name a local one with `--file`: its context stays the remote one"));
-                }
                 None => default_recipe(Path::new(&args.path)),
             };
             let bytes = std::fs::read(&path).map_err(|e| {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use rbc_context::GitRef;
+use rbc_context::{Context, GitRef, classify};
 use rbc_lower::questions::SourceQuestion;
 use rbc_source::{Diagnostic, environment};
 
@@ -105,7 +105,7 @@ pub fn download(url: &str) -> Result<Vec<u8>, Diagnostic> {
     let body = response.into_body().into_with_config().limit(LARGEST_DEFINITION);
     let bytes = body.read_to_vec().map_err(|e| unreachable(url, e))?;
     if is_compressed(&bytes) || is_tar(&bytes) {
-        return Err(unreachable(url, "it is an archive").note("name a repository, or a bake file"));
+        return Err(unreachable(url, "it is an archive").note("name a repository, or the file itself"));
     }
     Ok(bytes)
 }
@@ -115,12 +115,29 @@ pub fn download(url: &str) -> Result<Vec<u8>, Diagnostic> {
 /// # Errors
 /// It cannot be fetched, or is at another commit than the reference says.
 pub fn files(repository: &GitRef, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Diagnostic> {
+    files_as(Identity::for_definitions(), repository, paths)
+}
+
+/// The recipe of a remote context: a file of a repository, or what a URL leads to.
+///
+/// # Errors
+/// It cannot be fetched, there is no such file, or it is an archive that would have to be unpacked.
+pub fn recipe(url: &str, file: &str) -> Result<Vec<u8>, Diagnostic> {
+    let Context::Git(repository) = classify(url) else {
+        let about = |found: Diagnostic| found.note("name a local one with `--file`: its context stays the remote one");
+        return download(url).map_err(about);
+    };
+    let found = files_as(Identity::default(), &repository, &[file])?.into_iter().next().flatten();
+    found.ok_or_else(|| unreachable(url, format!("it has no file `{file}`")).note("name another file with `--file`"))
+}
+
+fn files_as(identity: Identity, repository: &GitRef, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Diagnostic> {
     let wanted = match (&*repository.reference, &*repository.checksum) {
         ("", "") => "HEAD",
         (reference, checksum) if reference.is_empty() || repository.fetch_by_commit => checksum,
         (reference, _) => reference,
     };
-    let fetched = Repository::fetch(&repository.remote, wanted, Identity::for_definitions())?;
+    let fetched = Repository::fetch(&repository.remote, wanted, identity)?;
     let commit = fetched.git(&["rev-parse", "FETCH_HEAD^{commit}"])?;
     if !text(&commit).starts_with(&repository.checksum) {
         let problem = format!("{wanted} is the commit {}, not {}", text(&commit), repository.checksum);
