@@ -6,5 +6,7 @@ mod build;
 mod cli;
 mod conformance;
 mod docs;
+mod fuzz;
 mod harness;
 mod images;
+mod limits;

@@ -9,7 +9,7 @@ use rbc_source::{Diagnostic, FileId, SourceFile, image};
 use super::*;
 
 /// Every image is there but `missing`; those named `arm` are for another platform than was asked for, those named `on` have
-/// the trigger `COPY --from=0 / /`.
+/// the trigger `COPY --from=0 / /`, and `circle` one that takes files from itself.
 struct World;
 
 impl Host for World {
@@ -19,7 +19,11 @@ impl Host for World {
             return Err(Diagnostic::new(image::NOT_FOUND, format!("`{name}` is not there")));
         }
         let architecture = if name.contains("/arm") { "arm64" } else { "amd64" };
-        let triggers = if name.contains("/on") { r#""OnBuild":["COPY --from=0 / /"]"# } else { "" };
+        let triggers = match name {
+            _ if name.contains("/on") => r#""OnBuild":["COPY --from=0 / /"]"#,
+            _ if name.contains("/circle") => r#""OnBuild":["COPY --from=circle / /"]"#,
+            _ => "",
+        };
         let config = format!(
             r#"{{"os":"linux","architecture":"{architecture}","config":{{{triggers}}},"rootfs":{{"diff_ids":["sha256:1"]}}}}"#
         );
@@ -155,4 +159,10 @@ fn what_multiplies_is_refused_where_it_grows_too_large() {
         let codes: Vec<&str> = outcome.compiled.errors.iter().take(2).map(|e| e.code.name).collect();
         assert_eq!(codes, ["too-large"], "{}", &text[..40]);
     }
+}
+
+#[test]
+fn triggers_that_bring_in_one_another_end() {
+    let outcome = build("FROM circle\n", &[], None, Purpose::Build);
+    assert_eq!(outcome.compiled.errors[0].code.name, "stage-cycle");
 }

@@ -178,7 +178,7 @@ impl<'a> Lowering<'a> {
 
     /// Looks up bases until no trigger asks for more. None if a fact is missing or something is wrong.
     fn resolve_stages(&mut self) -> Option<Vec<bool>> {
-        loop {
+        for _ in 0..MOST_TRIGGER_ROUNDS {
             let reachable = self.model.reachable(self.model.target);
             let mut last_failed = false;
             for (id, needed) in reachable.iter().enumerate() {
@@ -228,6 +228,12 @@ impl<'a> Lowering<'a> {
                 return Some(self.model.reachable(self.model.target));
             }
         }
+        // The reference never ends here.
+        let found = Diagnostic::new(codes::CYCLE, "triggers of images bring in ever more images");
+        self.errors.push(
+            found.note("an image has an ONBUILD trigger that takes files from an image with such a trigger, and so on"),
+        );
+        None
     }
 
     fn stop(&mut self, id: StageId, stop: Stop) {
@@ -1325,6 +1331,9 @@ fn eq_fold_ascii(text: &str, word: &str) -> bool {
     };
     text.chars().map(fold).eq(word.chars())
 }
+
+/// How often images that triggers bring in may bring in others by triggers of their own.
+const MOST_TRIGGER_ROUNDS: usize = 32;
 
 /// For how many images that are not there others are suggested.
 const MOST_SUGGESTIONS: usize = 4;
