@@ -7,12 +7,12 @@ use crate::harness::{Scratch, rbc, stderr, stdout};
 use crate::images::Registry;
 
 /// A store, and a base image in an OCI layout.
-struct Kitchen {
+pub struct Kitchen {
     dir: Scratch,
 }
 
 impl Kitchen {
-    fn new() -> Kitchen {
+    pub fn new() -> Kitchen {
         let kitchen = Kitchen { dir: Scratch::new() };
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists());
         let busybox = busybox.expect("the tests need a static busybox: cargo xtask setup installs it");
@@ -25,11 +25,11 @@ impl Kitchen {
         kitchen
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         self.dir.file(name, text)
     }
 
@@ -41,23 +41,23 @@ impl Kitchen {
     }
 
     /// Builds; the base image is the context `base`.
-    fn build(&self, args: &[&str]) -> Output {
+    pub fn build(&self, args: &[&str]) -> Output {
         let base =
             if self.path("base.oci").exists() { "base=oci-layout://base.oci" } else { "none=docker-image://none" };
         self.command(args).args(["--build-context", base]).output().unwrap()
     }
 
-    fn fine(&self, args: &[&str]) -> Output {
+    pub fn fine(&self, args: &[&str]) -> Output {
         let output = self.build(args);
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         output
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    fn json(&self, name: &str) -> serde_json::Value {
+    pub fn json(&self, name: &str) -> serde_json::Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 }

@@ -9,4 +9,5 @@ mod docs;
 mod fuzz;
 mod harness;
 mod images;
+mod levels;
 mod limits;

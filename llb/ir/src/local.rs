@@ -135,11 +135,13 @@ impl View {
         let below = |pattern: &str| path::join(&["/", &copy.src, pattern]);
         let fixed = !is_pattern(&copy.src);
         let include = &copy.include_patterns;
-        let included = fixed && is_plain(include) && can_move(include) && !include.is_empty();
+        // What is named must be there, even if nothing in it is included; only the root always is.
+        let whole = path::clean(&format!("/{}", copy.src)) == "/";
+        let included = whole && is_plain(include) && can_move(include) && !include.is_empty();
         let mut view = if included {
             View::of_paths(include.iter().map(|p| below(p)).collect())
         } else {
-            View::of_path(&path::clean(&format!("/{}", copy.src)))
+            View::of_path(followed(&path::clean(&format!("/{}", copy.src))))
         };
         if fixed && is_plain(&copy.exclude_patterns) && can_move(&copy.exclude_patterns) {
             let exclude = copy.exclude_patterns.iter().map(|p| below(p));
@@ -149,6 +151,19 @@ impl View {
         }
         view
     }
+}
+
+/// The part of a path of which a filter follows links: behind a directory that is a pattern, those of the files that match are
+/// not.
+fn followed(path: &str) -> &str {
+    let mut end = 0;
+    for part in path.split_inclusive('/') {
+        if is_pattern(part) && end + part.len() < path.len() {
+            return &path[..end];
+        }
+        end += part.len();
+    }
+    path
 }
 
 /// What may mean more than itself in a pattern, where it stands for a name.

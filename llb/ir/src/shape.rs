@@ -423,6 +423,11 @@ pub(crate) fn takes_all(c: &Copy) -> bool {
 
 fn copy(c: &Copy, base: &Tree, from: &Tree) -> Option<Effect> {
     let dest = Place::of(&c.dest);
+    // Where the directory to copy to must be there and is not, the action fails here, and elsewhere it may not.
+    let above = &dest.parts[..dest.parts.len().saturating_sub(1)];
+    if !c.create_dest_path && base.find(above) == Some(Shape::Absent) {
+        return None;
+    }
     let taken = taken(c, from);
     let mode = if c.mode_str.is_empty() && c.mode != -1 { c.mode } else { 0o755 };
     let made = by_id(&c.owner).then(|| Made { mode, owner: c.owner.clone(), timestamp: c.timestamp });

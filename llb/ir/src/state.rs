@@ -15,7 +15,7 @@
 //!    `b` made to `w`, and `x` is `w` after actions that are independent of `b` ([`crate::shape::independent`]).
 //! 4. *Reading*: who reads a path of `x; b` may read it of `x` if `b` writes elsewhere, and there is no link on the way.
 //!    If `b` is a copy that made exactly this path, a copy that reads it may read what `b` read ([`carry`]).
-//! 5. *Names*: a directory that is made does not change who a user is.
+//! 5. *Names*: a directory that is made in a file system does not change who a user is there.
 //! 6. *Contexts*: of a directory of the client, a step sees what it reads, whatever else is sent ([`crate::local`]).
 //! 7. *Pins*: an image with a digest is the same under every tag.
 
@@ -438,11 +438,14 @@ impl<'k> States<'k> {
         })
     }
 
-    /// What users are looked up in: a state from which directories that were made are left out (law 5).
+    /// What users are looked up in: a state from which directories that were made are left out (law 5). Scratch is none, in it
+    /// nobody can be looked up.
     pub fn without_mkdirs(&self, mut id: StateId) -> StateId {
         for _ in 0..MOST_CHANGES {
             match self.state(id) {
-                State::After(action) if matches!(action.action, Action::Mkdir(_)) => id = self.below(id),
+                State::After(action) if matches!(action.action, Action::Mkdir(_)) && self.below(id) != SCRATCH => {
+                    id = self.below(id);
+                }
                 _ => break,
             }
         }

@@ -338,12 +338,16 @@ impl Walk {
 }
 
 /// The paths and, of links among what they consist of, those that they lead to. `None` is everything.
+///
+/// BuildKit's client (fsutil, `followlinks.go`) stops at a link that it has met before even if the way goes on behind it; here it is
+/// the whole way that is not gone twice.
 fn follow(root: BorrowedFd, paths: &[String]) -> io::Result<Option<Vec<String>>> {
-    let mut found = BTreeSet::new();
+    let mut following = Following { root, seen: BTreeSet::new(), found: BTreeSet::new() };
     for path in paths {
-        follow_one(root, crate::fs::clean(path), &mut found, 0)?;
+        following.path(crate::fs::clean(path), 0)?;
     }
-    if found.iter().any(|p| p.as_os_str().is_empty()) {
+    let Following { seen, found, .. } = following;
+    if seen.len() > WAYS_MAX || found.iter().any(|p| p.as_os_str().is_empty()) {
         return Ok(None);
     }
     // What is below another need not be named.
@@ -351,31 +355,39 @@ fn follow(root: BorrowedFd, paths: &[String]) -> io::Result<Option<Vec<String>>>
     Ok(Some(found.iter().filter(|p| !covered(p)).map(|p| p.to_string_lossy().into_owned()).collect()))
 }
 
-fn follow_one(root: BorrowedFd, path: PathBuf, found: &mut BTreeSet<PathBuf>, depth: usize) -> io::Result<()> {
-    if depth > 255 {
-        return Ok(());
-    }
-    let mut current = PathBuf::new();
-    let mut parts = path.components();
-    while let Some(part) = parts.next() {
-        current.push(part);
-        let targets = targets(root, &current, true)?;
-        let rest = parts.as_path();
-        if !targets.is_empty() {
-            if found.insert(current.clone()) || !rest.as_os_str().is_empty() {
+/// Where links lead more ways than this, everything is taken.
+const WAYS_MAX: usize = 10_000;
+
+struct Following<'a> {
+    root: BorrowedFd<'a>,
+    /// The ways that were gone.
+    seen: BTreeSet<PathBuf>,
+    /// The paths and links that they consist of.
+    found: BTreeSet<PathBuf>,
+}
+
+impl Following<'_> {
+    fn path(&mut self, path: PathBuf, depth: usize) -> io::Result<()> {
+        if depth > 255 || self.seen.len() > WAYS_MAX || !self.seen.insert(path.clone()) {
+            return Ok(());
+        }
+        let mut current = PathBuf::new();
+        let mut parts = path.components();
+        while let Some(part) = parts.next() {
+            current.push(part);
+            let targets = targets(self.root, &current, true)?;
+            if !targets.is_empty() {
+                let rest = parts.as_path();
+                self.found.insert(current);
                 for target in targets {
-                    follow_one(root, target.join(rest), found, depth + 1)?;
+                    self.path(target.join(rest), depth + 1)?;
                 }
+                return Ok(());
             }
-            return Ok(());
         }
-        if rest.as_os_str().is_empty() {
-            found.insert(current);
-            return Ok(());
-        }
+        self.found.insert(current);
+        Ok(())
     }
-    found.insert(PathBuf::new());
-    Ok(())
 }
 
 /// Where the link at a path leads, or the links that a pattern in its last component matches.
@@ -458,6 +470,10 @@ mod tests {
         assert_eq!(names(&tree), ["a", "a/link", "b", "b/one"]);
         let tree = read(Filter { include: words(&["*/one"]), ..Filter::default() });
         assert_eq!(names(&tree), ["a", "a/one", "b", "b/one"]);
+        symlink("../b", context.path().join("b/again")).unwrap();
+        let tree = read(Filter { follow: words(&["b/again/again"]), ..Filter::default() });
+        assert_eq!(names(&tree), ["b", "b/again", "b/one"]);
+        fs::remove_file(context.path().join("b/again")).unwrap();
         let tree = read(Filter { follow: words(&["/out", "a/*.log"]), ..Filter::default() });
         assert_eq!(names(&tree), ["a", "a/two.log", "out"]);
     }

@@ -125,9 +125,9 @@ fn fused(lower: &File, r: Ref, upper: &File, uses: &Uses) -> Option<Result<Vec<F
     let shift = lower.actions.len() as u32;
     let mut actions: Vec<FileAction> = lower.actions.clone();
     actions.iter_mut().for_each(|a| a.output = None);
-    // Where only directories are made, users are who they were before.
+    // Where only directories are made, users are who they were before; but in nothing nobody can be looked up.
     let only_dirs = lower.actions.iter().all(|a| matches!(a.action, Action::Mkdir(_)));
-    let names = if only_dirs { start(lower, last) } else { None };
+    let names = start(lower, last).filter(|input| only_dirs && *input != Input::Scratch);
     let (mut used, mut looked_up) = (0, 0);
     for action in &upper.actions {
         let mut action = action.clone();

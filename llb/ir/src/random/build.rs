@@ -188,7 +188,7 @@ impl Make {
             0..=2 => Action::Mkdir(Mkdir {
                 path: path(rng),
                 mode: 0o755,
-                make_parents: !rng.one_in(4),
+                make_parents: !rng.one_in(8),
                 owner: owner.filter(|_| rng.one_in(3)),
                 timestamp,
             }),
@@ -199,7 +199,7 @@ impl Make {
                 owner,
                 timestamp,
             }),
-            4 => Action::Rm(Rm { path: path(rng), allow_not_found: !rng.one_in(4), allow_wildcard: rng.one_in(4) }),
+            4 => Action::Rm(Rm { path: path(rng), allow_not_found: !rng.one_in(8), allow_wildcard: rng.one_in(4) }),
             5 => {
                 let oldpath = if rng.flag() { path(rng) } else { rng.pick(NAMES).to_owned() };
                 Action::Symlink(Symlink { oldpath, newpath: path(rng), owner, timestamp })
@@ -234,7 +234,7 @@ impl Make {
             mode: if rng.one_in(5) { 0o700 } else { -1 },
             follow_symlink: !rng.one_in(6),
             dir_copy_contents: !rng.one_in(6),
-            create_dest_path: !rng.one_in(9),
+            create_dest_path: !rng.one_in(15),
             allow_wildcard: !rng.one_in(4),
             allow_empty_wildcard: true,
             timestamp,
@@ -243,8 +243,10 @@ impl Make {
             always_replace_existing_dest_paths: rng.one_in(12),
             ..Copy::new(place(rng), place(rng))
         };
-        if rng.one_in(9) {
-            copy.src = rng.pick(&["/*", "/a/*", "/*.md", "/"]).to_owned();
+        // What is copied by a pattern need not be there, so that the build goes on.
+        if rng.one_in(3) {
+            copy.allow_wildcard = true;
+            copy.src = rng.pick(&["/*", "/a/*", "/b/*", "/?/a", "/*.md", "/"]).to_owned();
         }
         if rng.one_in(15) {
             copy.mode_str = "u+x".to_owned();
