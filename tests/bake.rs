@@ -232,3 +232,186 @@ fn a_definition_in_a_repository() {
     assert_eq!(plan(&below)["target"]["default"]["context"], format!("{url}#v1:sub/src"));
     assert!(stderr(&missing).contains("there is no `other.hcl`"), "{}", stderr(&missing));
 }
+
+/// A project of two directories, where one target is the context of another. No image is needed.
+fn linked() -> Scratch {
+    let dir = Scratch::new();
+    dir.file("lib/f", "lib\n");
+    dir.file("app/a", "app\n");
+    dir.file("app/Dockerfile", "FROM base AS stage\nCOPY a /a\nCOPY --from=more /lib/f /g\n");
+    dir.file(
+        "docker-bake.hcl",
+        r#"
+group "default" { targets = ["app", "other"] }
+target "_base" {
+  args = { V = "1" }
+}
+target "lib" {
+  inherits          = ["_base"]
+  context           = "lib"
+  dockerfile-inline = "FROM scratch\nCOPY f /lib/f\n"
+}
+target "app" {
+  context  = "app"
+  contexts = { base = "target:lib", more = "target:lib" }
+  tags     = ["example.test/app:1"]
+  output   = ["out", "type=oci,dest=app.tar"]
+}
+target "other" {
+  context           = "app"
+  dockerfile-inline = "FROM scratch\nCOPY a /x\n"
+  output            = ["type=local,dest=out2"]
+}
+target "broken" {
+  context           = "app"
+  dockerfile-inline = "FROM scratch\nCOPY nothere /x\n"
+  output            = ["type=local,dest=out3"]
+}
+target "checked" {
+  dockerfile-inline = "FROM scratch as Base\nCOPY x /x\n"
+  call              = "check"
+}
+"#,
+    );
+    dir
+}
+
+fn build(dir: &Scratch, args: &[&str]) -> Output {
+    command(dir, args).env("RBC_STORE", dir.path().join("store")).output().unwrap()
+}
+
+fn read(dir: &Scratch, name: &str) -> String {
+    std::fs::read_to_string(dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+#[test]
+fn targets_are_one_build() {
+    let dir = linked();
+    let output = build(&dir, &["--progress", "plain", "--metadata-file", "meta.json"]);
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    for (name, content) in [("out/a", "app\n"), ("out/g", "lib\n"), ("out/lib/f", "lib\n"), ("out2/x", "app\n")] {
+        assert_eq!(read(&dir, name), content, "{name}");
+    }
+    assert_eq!(text.matches("[lib 1/1] COPY f /lib/f").count(), 1, "what is used twice is built once: {text}");
+    assert!(text.contains("[app stage 1/3] COPY a /a"), "{text}");
+    let meta: Value = serde_json::from_str(&read(&dir, "meta.json")).unwrap();
+    assert_eq!(meta["app"]["image.name"], "example.test/app:1");
+    assert!(meta["other"].is_object() && meta["lib"].is_null(), "{meta}");
+}
+
+#[test]
+fn platforms_of_a_linked_target() {
+    let dir = linked();
+    dir.file("lib/amd64", "x\n");
+    dir.file("lib/arm64", "y\n");
+    dir.file("more.hcl", "target \"lib\" {\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  dockerfile-inline = \"FROM scratch\\nARG TARGETARCH\\nCOPY $TARGETARCH /lib/f\\n\"\n}\ntarget \"app\" {\n  platforms = [\"linux/arm64\", \"linux/amd64\"]\n}\n");
+    let output = build(&dir, &["-f", "docker-bake.hcl", "-f", "more.hcl", "app"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!((read(&dir, "out/linux_amd64/g"), read(&dir, "out/linux_arm64/g")), ("x\n".into(), "y\n".into()));
+}
+
+#[test]
+fn a_failure_names_the_target_and_others_go_on_if_told_so() {
+    let dir = linked();
+    let output = build(&dir, &["broken", "other"]);
+    assert_eq!(output.status.code(), Some(1));
+    for part in ["dockerfile-inline of broken:2:1", "while building target `broken`", "docker-bake.hcl:"] {
+        assert!(stderr(&output).contains(part), "{part} in {}", stderr(&output));
+    }
+    assert!(!dir.path().join("out2").exists());
+    let output = build(&dir, &["broken", "other", "--keep-going"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(read(&dir, "out2/x"), "app\n");
+    // A target that does not compile keeps those that use it from being built, and no others.
+    let args = ["app", "other", "--keep-going", "--set", "other.output=out4", "--set", "lib.context=nowhere"];
+    let output = build(&dir, &args);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("nowhere"), "{}", stderr(&output));
+    assert!(dir.path().join("out4/x").exists() && !dir.path().join("out").exists());
+}
+
+#[test]
+fn questions_about_targets() {
+    let dir = linked();
+    let output = build(&dir, &["checked", "other"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("checked\n\n"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("WARNING: StageNameCasing"), "{}", stdout(&output));
+    assert!(!dir.path().join("out2").exists(), "a check that finds something comes before the builds");
+    let output = bake(&dir, &["app", "--call", "targets,format=json"]);
+    let json: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(json["target"]["app"]["targets"]["targets"][0]["name"], "stage");
+    assert_eq!(json["target"]["app"]["build"]["context"], "app");
+    assert!(bake(&dir, &["other", "--check"]).status.success());
+}
+
+#[test]
+fn rights_are_asked_for_by_flags() {
+    let dir = linked();
+    let args = ["other", "--set", "other.network=host"];
+    let output = build(&dir, &args);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--allow=network.host"), "{}", stderr(&output));
+    assert!(build(&dir, &[&args[..], &["--allow", "network.host"]].concat()).status.success());
+    let outside = Scratch::new();
+    outside.file("x", "");
+    dir.file(
+        "docker-bake.override.hcl",
+        format!("target \"other\" {{\n  contexts = {{ out = \"{}\" }}\n}}\n", outside.path().display()),
+    );
+    let output = build(&dir, &["other"]);
+    assert!(stderr(&output).contains("--allow=fs.read="), "{}", stderr(&output));
+    let allow = format!("fs.read={}", outside.path().display());
+    assert!(build(&dir, &["other", "--allow", &allow]).status.success());
+}
+
+#[test]
+fn values_are_explained() {
+    let dir = linked();
+    let text = stdout(&bake(&dir, &["lib", "--explain", "--set", "lib.target=x"]));
+    for part in [
+        "target lib, docker-bake.hcl:6:1",
+        "args.V             1",
+        "docker-bake.hcl:4:16, inherited from _base",
+        "--set lib.target=x",
+        "FROM scratch ... (1 more lines)",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn targets_are_drawn() {
+    let dir = linked();
+    for (name, part) in [("g.svg", "<svg"), ("g.html", "<!doctype html>"), ("g.dot", "digraph"), ("g.mmd", "flowchart")]
+    {
+        let output = bake(&dir, &["*", "--graph", name]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = read(&dir, name);
+        assert!(text.to_lowercase().contains(part) && text.contains("app, stage") || text.contains("broken"), "{name}");
+    }
+    assert_eq!(bake(&dir, &["--graph", "g.png"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_change_selects_what_it_touches() {
+    let dir = linked();
+    dir.file("app/.dockerignore", "*.md\n");
+    let affected = |paths: &[&str]| {
+        let output = bake(&dir, &[&["app", "other", "broken", "lib", "--print", "--affected-by"], paths].concat());
+        let names: Vec<String> = plan(&output)["target"].as_object().unwrap().keys().cloned().collect();
+        names.join(" ")
+    };
+    assert_eq!(affected(&["lib/f"]), "app lib");
+    assert_eq!(affected(&["app/a", "elsewhere"]), "app broken lib other", "with what they use");
+    assert_eq!(affected(&["app/README.md"]), "", "it is left out of the context");
+    assert_eq!(affected(&["../else"]), "");
+    assert_eq!(affected(&["docker-bake.hcl"]), "app broken lib other");
+    for args in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-q", "-m", "one"]] {
+        git(dir.path(), args);
+    }
+    dir.file("lib/f", "new\n");
+    git(dir.path(), &["commit", "-q", "-a", "-m", "two"]);
+    assert_eq!(affected(&["HEAD~1..HEAD"]), "app lib");
+}

@@ -78,7 +78,7 @@ pub enum Command {
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local
     /// context=. < graph.pb` builds it.
     Compile(CompileArgs),
-    /// Plan what a bake file says: HCL, JSON or compose, as `docker buildx bake` reads it.
+    /// Build what a bake file says: HCL, JSON or compose, as `docker buildx bake` reads it.
     Bake(super::bake::args::BakeArgs),
     /// Show an LLB definition, made by any frontend.
     Inspect(InspectArgs),
@@ -124,7 +124,11 @@ pub enum Command {
 impl Command {
     /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
     pub fn executes(&self) -> bool {
-        matches!(self, Command::Build(_) | Command::Solve(_) | Command::Cache(_))
+        match self {
+            Command::Build(_) | Command::Solve(_) | Command::Cache(_) => true,
+            Command::Bake(args) => args.executes(),
+            _ => false,
+        }
     }
 }
 
@@ -205,15 +209,26 @@ pub struct BuildArgs {
     pub registry_config: Option<PathBuf>,
 }
 
-/// How a build is run: shared by all commands that build.
-#[derive(Args, Clone, Debug)]
-pub struct RunArgs {
+/// What runs builds, and how that is shown: shared by all commands that build.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ExecutorArgs {
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
     #[arg(long, value_name = "DIR", env = "RBC_STORE")]
     pub store: Option<PathBuf>,
     /// How to show what happens.
     #[arg(long, value_enum, default_value_t = ProgressStyle::Auto, value_name = "STYLE", env = "BUILDKIT_PROGRESS")]
     pub progress: ProgressStyle,
+    /// Run at most so many steps at a time; 0 is as many as do well.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub parallel: usize,
+}
+
+/// How a build is run.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// By what.
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
     /// Allow commands of the build to use `network.host` or `security.insecure`.
     #[arg(long, value_name = "RIGHT,...", value_delimiter = ',')]
     pub allow: Vec<String>,
@@ -532,7 +547,11 @@ pub enum Method {
     Targets,
 }
 
-fn parse_call(text: &str) -> Result<Call, String> {
+/// Reads the value of `--call`.
+///
+/// # Errors
+/// It is none; a sentence that says what it can be.
+pub fn parse_call(text: &str) -> Result<Call, String> {
     let (method, options) = text.split_once(',').unwrap_or((text, ""));
     let method = match method.strip_prefix("frontend.").unwrap_or(method) {
         "build" => Method::Build,

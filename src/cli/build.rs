@@ -9,7 +9,7 @@ use rbc_local::{Cancel, Config, Executor, Store};
 use rbc_registry::Client;
 use rbc_source::{Diagnostic, Sources, environment, execute, lower};
 
-use super::args::{BuildCommand, OnError, ProgressStyle, ResultArgs, RunArgs};
+use super::args::{BuildCommand, ExecutorArgs, OnError, ProgressStyle, ResultArgs, RunArgs};
 use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::progress::Display;
@@ -35,8 +35,8 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     job.locals = project.locals.clone();
     job.layouts = project.layouts.clone();
     job.archives.clone_from(&args.build.oci_layouts);
-    let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
-    let (executor, cancel) = open(&args.run, world.client.clone())?;
+    let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.executor.progress };
+    let (executor, cancel) = open(&args.run.executor, world.client.clone())?;
     let display = Display::new(style);
     let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Layers);
     let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));
@@ -50,8 +50,9 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The store cannot be opened.
-pub fn open(args: &RunArgs, registry: Option<Arc<Client>>) -> Result<(Executor, Cancel), Diagnostic> {
-    let executor = open_store(args.store.as_deref(), registry)?;
+pub fn open(args: &ExecutorArgs, registry: Option<Arc<Client>>) -> Result<(Executor, Cancel), Diagnostic> {
+    let config = Config { registry, parallel: args.parallel, ..Config::default() };
+    let executor = open_store(args.store.as_deref(), config)?;
     let cancel = Cancel::new().and_then(|cancel| cancel.on_signals().map(|()| cancel));
     let cancel = cancel.map_err(|e| Diagnostic::new(environment::INTERNAL, format!("signals cannot be heard: {e}")))?;
     Ok((executor, cancel))
@@ -61,12 +62,12 @@ pub fn open(args: &RunArgs, registry: Option<Arc<Client>>) -> Result<(Executor, 
 ///
 /// # Errors
 /// The store cannot be opened.
-pub fn open_store(store: Option<&Path>, registry: Option<Arc<Client>>) -> Result<Executor, Diagnostic> {
+pub fn open_store(store: Option<&Path>, config: Config) -> Result<Executor, Diagnostic> {
     let store = store.map(Path::to_path_buf).or_else(Store::default_path).ok_or_else(|| {
         Diagnostic::new(execute::STORE, "there is no directory for the store: neither XDG_DATA_HOME nor HOME is set")
             .note("name one with `--store`")
     })?;
-    Executor::open(&store, Config { registry, ..Config::default() }).map_err(|e| *e)
+    Executor::open(&store, config).map_err(|e| *e)
 }
 
 /// What to tell of a failed build, after the user had a shell where it failed if that was asked for.
@@ -281,7 +282,7 @@ pub fn finish(
         return Ok(write_output(None, id.map(|id| format!("{id}\n")).unwrap_or_default().as_bytes())?);
     }
     let stays = |export: &Export| matches!(export.form, Form::Cache | Form::Image { push: false, .. });
-    if job.exports.iter().all(stays) && run.progress != ProgressStyle::Quiet {
+    if job.exports.iter().all(stays) && run.executor.progress != ProgressStyle::Quiet {
         messages.say(&where_it_is(&built, executor));
     }
     Ok(())

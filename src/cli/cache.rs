@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use rbc_local::{Entry, EntryKind, Prune};
+use rbc_local::{Config, Entry, EntryKind, Prune};
 use rbc_source::{Diagnostic, lower};
 
 use super::args::{CacheCommand, CacheFormat, DuArgs, PruneArgs};
@@ -22,7 +22,7 @@ pub fn run(command: &CacheCommand, messages: &Messages) -> Result<(), Failure> {
 
 fn du(args: &DuArgs) -> Result<(), Failure> {
     let filters = Filters::read(&args.filters)?;
-    let store = open_store(args.store.as_deref(), None)?;
+    let store = open_store(args.store.as_deref(), Config::default())?;
     let mut entries = store.store().entries().map_err(|e| *e)?;
     entries.retain(|entry| filters.accept(entry));
     Ok(write_output(None, show(&entries, args.format, args.verbose).as_bytes())?)
@@ -45,7 +45,7 @@ fn prune(args: &PruneArgs, messages: &Messages) -> Result<(), Failure> {
     if !args.force && std::io::stdin().is_terminal() && !agreed() {
         return Ok(());
     }
-    let executor = open_store(args.store.as_deref(), None)?;
+    let executor = open_store(args.store.as_deref(), Config::default())?;
     let limits = Prune { until: filters.until, keep };
     let chosen = |entry: &Entry| (args.all || entry.kind != EntryKind::Internal) && filters.accept(entry);
     let removed = executor.store().prune(&limits, &chosen).map_err(|e| *e)?;

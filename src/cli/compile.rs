@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use rbc_source::{Diagnostic, Sources, lower};
+use rbc_source::{Diagnostic, SourceFile, lower};
 
 use super::args::{Call, CompileArgs, Emit, EmitKind, Method};
 use super::host::{World, lock_path, read_lock};
@@ -120,42 +120,61 @@ fn bytes(kind: EmitKind, output: &Output) -> Vec<u8> {
 
 /// Answers a question about the build.
 fn answer(question: Call, args: &CompileArgs, project: &mut Project) -> Result<(), Failure> {
-    let purpose = match question.method {
-        Method::Outline => Purpose::Outline,
-        _ => Purpose::Check,
-    };
     let file = project.sources.get(project.file).clone();
-    let fail = |sources: &Sources, found| Failure { sources: sources.clone(), diagnostics: found };
-    if question.method == Method::Targets {
-        let recipe = rbc_dockerfile::parse(&file);
-        if recipe.has_errors() {
-            return Err(fail(&project.sources, recipe.diagnostics));
+    let reply = reply(question, &file, |purpose| compile_project(args, project, purpose).map_err(|f| f.diagnostics));
+    let reply = reply.map_err(|found| Failure::new(&project.sources, found))?;
+    write_output(args.output.as_deref(), reply.text.as_bytes())?;
+    if reply.clean { Ok(()) } else { Err(Failure::default()) }
+}
+
+/// The answer to a question about a build.
+pub struct Reply {
+    /// What is printed.
+    pub text: String,
+    /// Nothing is wrong with the build.
+    pub clean: bool,
+}
+
+/// Answers a question about the build of a recipe, which is compiled if that is needed.
+///
+/// # Errors
+/// The recipe is at fault, and that is not what was asked.
+pub fn reply(
+    question: Call,
+    file: &SourceFile,
+    compile: impl FnOnce(Purpose) -> Result<Compiled, Vec<Diagnostic>>,
+) -> Result<Reply, Vec<Diagnostic>> {
+    let fine = |text| Ok(Reply { text, clean: true });
+    match question.method {
+        Method::Targets => {
+            let recipe = rbc_dockerfile::parse(file);
+            if recipe.has_errors() {
+                return Err(recipe.diagnostics);
+            }
+            fine(if question.json {
+                call::pretty(&call::targets(file, &recipe.value))
+            } else {
+                call::targets_text(&recipe.value)
+            })
         }
-        let text = if question.json {
-            call::pretty(&call::targets(&file, &recipe.value))
-        } else {
-            call::targets_text(&recipe.value)
-        };
-        return Ok(write_output(args.output.as_deref(), text.as_bytes())?);
-    }
-    let compiled = compile_project(args, project, purpose)?;
-    let text = match (question.method, compiled.outputs.first()) {
-        (Method::Outline, Some(output)) if question.json => {
-            call::pretty(&call::outline(&file, &output.product.outline))
+        Method::Outline => {
+            let compiled = compile(Purpose::Outline)?;
+            match compiled.outputs.first() {
+                Some(output) if question.json => fine(call::pretty(&call::outline(file, &output.product.outline))),
+                Some(output) => fine(call::outline_text(&output.product.outline)),
+                None => Err(compiled.errors),
+            }
         }
-        (Method::Outline, Some(output)) => call::outline_text(&output.product.outline),
-        (Method::Outline, None) => return Err(fail(&project.sources, compiled.errors)),
-        _ => {
+        Method::Build | Method::Check => {
+            let compiled = compile(Purpose::Check)?;
             let error = compiled.errors.first();
             let clean = compiled.warnings.is_empty() && error.is_none();
             let text = match (question.json, clean) {
-                (true, _) => call::pretty(&call::check(&file, &compiled.warnings, error)),
+                (true, _) => call::pretty(&call::check(file, &compiled.warnings, error)),
                 (false, true) => "Check complete, no warnings found.\n".to_owned(),
-                (false, false) => call::check_text(&file, &compiled.warnings, error),
+                (false, false) => call::check_text(file, &compiled.warnings, error),
             };
-            write_output(args.output.as_deref(), text.as_bytes())?;
-            return if clean { Ok(()) } else { Err(Failure::default()) };
+            Ok(Reply { text, clean })
         }
-    };
-    Ok(write_output(args.output.as_deref(), text.as_bytes())?)
+    }
 }

@@ -1,5 +1,7 @@
 //! `rbc graph`.
 
+use std::path::Path;
+
 use rbc_ir::{Graph, NodeId, Root};
 use rbc_picture::{Detail, Picture};
 use rbc_source::{Diagnostic, environment, lower};
@@ -36,18 +38,25 @@ pub fn run(args: &GraphArgs, messages: &Messages) -> Result<(), Failure> {
         None => of_output(&compiled(args, messages)?, options),
     };
     let file = args.output.as_deref();
+    Ok(write_output(file, written(&picture, file)?.as_bytes())?)
+}
+
+/// A picture in the form that the extension of a file says.
+///
+/// # Errors
+/// It is of none.
+pub fn written(picture: &Picture, file: Option<&Path>) -> Result<String, Diagnostic> {
     let extension = file.and_then(|f| f.extension()).map(|e| e.to_string_lossy().to_lowercase());
-    let text = match extension.as_deref() {
-        None | Some("svg") => rbc_picture::svg(&picture),
-        Some("html" | "htm") => rbc_picture::html(&picture),
-        Some("dot" | "gv") => rbc_picture::dot(&picture),
-        Some("mmd" | "mermaid") => rbc_picture::mermaid(&picture),
+    match extension.as_deref() {
+        None | Some("svg") => Ok(rbc_picture::svg(picture)),
+        Some("html" | "htm") => Ok(rbc_picture::html(picture)),
+        Some("dot" | "gv") => Ok(rbc_picture::dot(picture)),
+        Some("mmd" | "mermaid") => Ok(rbc_picture::mermaid(picture)),
         Some(other) => {
             let found = Diagnostic::new(lower::OPTION, format!("there is no picture of the kind `{other}`"));
-            return Err(found.note("the extension is svg, html, dot or mmd").into());
+            Err(found.note("the extension is svg, html, dot or mmd"))
         }
-    };
-    Ok(write_output(file, text.as_bytes())?)
+    }
 }
 
 fn title(args: &GraphArgs) -> String {

@@ -33,6 +33,22 @@ pub struct Project {
     labs: bool,
 }
 
+/// Where a recipe comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum From<'a> {
+    /// From where the flags say.
+    Flags,
+    /// From the context, where it has this name.
+    Context(&'a str),
+    /// It is a text.
+    Text {
+        /// What messages call it.
+        name: &'a str,
+        /// The text.
+        text: &'a str,
+    },
+}
+
 pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::new(environment::READ, format!("`{}` cannot be read: {error}", path.display()))
 }
@@ -65,14 +81,14 @@ impl Project {
     /// # Errors
     /// A file cannot be read, or a flag has a value that cannot be.
     pub fn load(args: &BuildArgs) -> Result<Project, Diagnostic> {
-        Project::load_beside(Sources::new(), args)
+        Project::load_beside(Sources::new(), args, From::Flags)
     }
 
-    /// The same, where other texts are there already.
+    /// The same, where other texts are there already, and the recipe may come from elsewhere.
     ///
     /// # Errors
     /// Those of [`Project::load`].
-    pub fn load_beside(sources: Sources, args: &BuildArgs) -> Result<Project, Diagnostic> {
+    pub fn load_beside(sources: Sources, args: &BuildArgs, from: From<'_>) -> Result<Project, Diagnostic> {
         let mut project = Project {
             sources,
             file: FileId(0),
@@ -84,7 +100,7 @@ impl Project {
             unique: String::new(),
             labs: args.labs,
         };
-        project.find_recipe(args)?;
+        project.find_recipe(args, from)?;
         project.set_flags(args)?;
         // A release of the reference frontend with experimental features is asked for by its tag.
         let syntax = rbc_grammar::detect_syntax(project.sources.get(project.file).text());
@@ -92,27 +108,32 @@ impl Project {
         Ok(project)
     }
 
-    fn find_recipe(&mut self, args: &BuildArgs) -> Result<(), Diagnostic> {
+    fn find_recipe(&mut self, args: &BuildArgs, from: From<'_>) -> Result<(), Diagnostic> {
         let remote = match classify(&args.path) {
             Context::Local => None,
             Context::Invalid(why) => return Err(Diagnostic::new(lower::CONTEXT, why)),
             Context::Git(_) | Context::Http => Some(args.path.clone()),
         };
-        if args.path == "-" || args.file.as_deref() == Some("-") {
+        // What is not here lies in the context.
+        let within = match from {
+            From::Context(name) => Some(name),
+            _ => args.file.as_deref().filter(|file| !Path::new(file).exists()),
+        };
+        if let From::Text { name, text } = from {
+            self.file = self.take_in(name, text.as_bytes().to_vec());
+        } else if args.path == "-" || args.file.as_deref() == Some("-") {
             if args.path == "-" && args.file.is_some() {
                 return Err(option("`-` reads the Dockerfile from standard input, so `--file` has no use".to_owned()));
             }
             self.file = self.sources.add_bytes("Dockerfile", standard_input()?);
-        } else if let Some(url) =
-            remote.as_deref().filter(|_| args.file.as_ref().is_none_or(|f| !Path::new(f).exists()))
-        {
+        } else if let Some(url) = remote.as_deref().filter(|_| args.file.is_none() || within.is_some()) {
             // It lies in its context, where a backend looks for it, too.
-            let file = args.file.as_deref().unwrap_or("Dockerfile");
+            let file = within.unwrap_or("Dockerfile");
             let bytes = super::remote::recipe(url, file)?;
             if file != "Dockerfile" {
                 self.attrs.insert("filename".to_owned(), file.to_owned());
             }
-            self.file = self.sources.add_bytes(format!("{url}:{file}"), bytes);
+            self.file = self.take_in(&format!("{url}:{file}"), bytes);
             self.attrs.insert("context".to_owned(), url.to_owned());
             self.unique = name_of(Path::new(url));
             return Ok(());
@@ -133,7 +154,7 @@ impl Project {
             if name != "Dockerfile" {
                 self.attrs.insert("filename".to_owned(), name.clone());
             }
-            self.file = self.sources.add_bytes(path.to_string_lossy(), bytes);
+            self.file = self.take_in(&path.to_string_lossy(), bytes);
             self.ignore = read_optional(&self.dir.join(format!("{name}.dockerignore")))?;
             self.locals.insert("dockerfile".to_owned(), self.dir.clone());
         }
@@ -157,6 +178,12 @@ impl Project {
         // Local sources of one project are one to a backend, and those of another project are others.
         self.unique = name_of(self.locals.get("context").unwrap_or(&self.dir));
         Ok(())
+    }
+
+    /// Adds a text, unless it is there already.
+    fn take_in(&mut self, name: &str, bytes: Vec<u8>) -> FileId {
+        let known = self.sources.iter().find(|f| f.name() == name && f.bytes() == bytes).map(|f| f.id());
+        known.unwrap_or_else(|| self.sources.add_bytes(name, bytes))
     }
 
     fn set_flags(&mut self, args: &BuildArgs) -> Result<(), Diagnostic> {

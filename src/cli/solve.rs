@@ -51,8 +51,8 @@ pub fn run(args: &SolveCommand, messages: &Messages) -> Result<(), Failure> {
     job.outputs = vec![Output { platform: None, product }];
     let client = registry_client(args.registry_config.as_deref(), args.offline, &mut sources);
     let client = client.map_err(|found| Failure::new(&sources, found))?;
-    let (executor, cancel) = open(&args.run, client)?;
-    let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.progress };
+    let (executor, cancel) = open(&args.run.executor, client)?;
+    let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.executor.progress };
     let display = Display::new(style);
     let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Exact);
     let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));

@@ -179,7 +179,10 @@ fn log_level(text: &str) -> Result<Text, String> {
 }
 
 /// A size in bytes, with a binary unit: `64m`, `1.5 GiB`.
-pub(crate) fn size(text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// It is none; a phrase that says why.
+pub fn size(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no size like `64m` or `1g`");
     let at = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').ok_or_else(wrong)?;
     let (number, unit) =

@@ -8,12 +8,14 @@
 //! Nothing here reads a file, the environment or a clock: the files come as texts, the environment as an
 //! [`Environment`], and whatever else is needed through a [`Host`].
 
+mod affected;
 mod arguments;
 mod compose;
 mod csv;
 mod definitions;
 mod entitlements;
 mod environment;
+mod explain;
 mod finish;
 pub mod forms;
 mod lookup;
@@ -24,9 +26,11 @@ mod select;
 mod spec;
 mod world;
 
+pub use affected::{Ignores, affected};
 pub use definitions::{Definitions, evaluate};
 pub use entitlements::Rights;
 pub use environment::Environment;
+pub use explain::explain;
 pub use lookup::{Arguments, DEFAULT_FILES, files_of_variable, split_arguments};
 pub use overrides::{Allowed, Call, Request};
 pub use present::check_host;

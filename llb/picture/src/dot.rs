@@ -33,7 +33,7 @@ pub fn dot(picture: &Picture) -> String {
     for edge in &model.edges {
         let style = match edge.role {
             Role::Base => "bold",
-            Role::Copy => "solid",
+            Role::Copy | Role::Use => "solid",
             Role::Context => "dotted",
             Role::Mount | Role::Merge => "dashed",
         };
@@ -48,7 +48,7 @@ fn node(at: usize, step: &Step, palette: &crate::style::Palette, out: &mut Strin
     let shape = match step.kind {
         Kind::Image => "shape=box; style=rounded",
         Kind::Local | Kind::Fetch => "shape=folder",
-        Kind::Run | Kind::Folded | Kind::Stage => "shape=box",
+        Kind::Run | Kind::Folded | Kind::Stage | Kind::Target => "shape=box",
         Kind::File => "shape=note",
         Kind::Merge | Kind::Other => "shape=hexagon",
         Kind::Result => "shape=box; style=\"rounded,bold\"",

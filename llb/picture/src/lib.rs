@@ -70,7 +70,14 @@ impl Picture {
 /// # Panics
 /// If the graph breaks one of the first two invariants that [`rbc_ir::verify`] states, or a root is not of it.
 pub fn picture(graph: &Graph, roots: &[Root], digest: &dyn Fn(NodeId) -> Option<String>, options: Options) -> Picture {
-    let whole = build::build(graph, roots, digest);
+    picture_of(build::build(graph, roots, digest), options)
+}
+
+/// Makes a picture of a model that is not of a build graph.
+///
+/// # Panics
+/// If the model breaks what [`Model`] says of itself.
+pub fn picture_of(whole: Model, options: Options) -> Picture {
     let model = match options.detail {
         Detail::Steps => fold::runs(whole.clone()),
         Detail::Stages => fold::stages(&whole).0,

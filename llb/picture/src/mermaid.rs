@@ -32,7 +32,7 @@ pub fn mermaid(picture: &Picture) -> String {
     for edge in &model.edges {
         let arrow = match edge.role {
             Role::Base => "==>",
-            Role::Copy => "-->",
+            Role::Copy | Role::Use => "-->",
             Role::Context | Role::Mount | Role::Merge => "-.->",
         };
         let _ = writeln!(out, "  s{} {arrow} s{}", edge.from, edge.to);
@@ -61,7 +61,7 @@ fn node(at: usize, step: &Step, out: &mut String) {
     let [open, close] = match step.kind {
         Kind::Image | Kind::Result => ["([", "])"],
         Kind::Local | Kind::Fetch => ["[(", ")]"],
-        Kind::Run | Kind::File | Kind::Folded => ["[", "]"],
+        Kind::Run | Kind::File | Kind::Folded | Kind::Target => ["[", "]"],
         Kind::Stage => ["[[", "]]"],
         Kind::Merge | Kind::Other => ["{{", "}}"],
     };

@@ -23,13 +23,15 @@ pub enum Kind {
     Stage,
     /// Several steps of one stage in a row, where a picture of all would be too large.
     Folded,
+    /// A target of a bake file.
+    Target,
     /// A result of the build.
     Result,
 }
 
 impl Kind {
     /// Every kind, in the order of the legend.
-    pub(crate) const ALL: [Kind; 10] = [
+    pub(crate) const ALL: [Kind; 11] = [
         Kind::Image,
         Kind::Local,
         Kind::Fetch,
@@ -39,6 +41,7 @@ impl Kind {
         Kind::Other,
         Kind::Stage,
         Kind::Folded,
+        Kind::Target,
         Kind::Result,
     ];
 
@@ -59,6 +62,7 @@ impl Kind {
             Kind::Other => "other",
             Kind::Stage => "stage",
             Kind::Folded => "folded",
+            Kind::Target => "target",
             Kind::Result => "result",
         }
     }
@@ -75,6 +79,7 @@ impl Kind {
             Kind::Other => "other",
             Kind::Stage => "stage",
             Kind::Folded => "folded steps",
+            Kind::Target => "target",
             Kind::Result => "result",
         }
     }
@@ -93,11 +98,13 @@ pub enum Role {
     Mount,
     /// A layer to merge or compare.
     Merge,
+    /// The result of another target.
+    Use,
 }
 
 impl Role {
     /// Every role, in the order of the legend.
-    pub(crate) const ALL: [Role; 5] = [Role::Base, Role::Copy, Role::Context, Role::Mount, Role::Merge];
+    pub(crate) const ALL: [Role; 6] = [Role::Base, Role::Copy, Role::Context, Role::Mount, Role::Merge, Role::Use];
 
     /// One word, for classes and identifiers.
     pub fn word(self) -> &'static str {
@@ -107,6 +114,7 @@ impl Role {
             Role::Context => "context",
             Role::Mount => "mount",
             Role::Merge => "merge",
+            Role::Use => "use",
         }
     }
 
@@ -118,6 +126,7 @@ impl Role {
             Role::Context => "copies from outside",
             Role::Mount => "mounts",
             Role::Merge => "merges",
+            Role::Use => "uses",
         }
     }
 }
@@ -188,8 +197,12 @@ pub struct Model {
 impl Model {
     /// One line for each step, with what it needs: the picture for who cannot see it.
     pub(crate) fn summary(&self) -> String {
-        let results = self.steps.iter().filter(|s| s.kind == Kind::Result).count();
+        let of = |kind: Kind| self.steps.iter().filter(|s| s.kind == kind).count();
         let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let results = match (of(Kind::Target), of(Kind::Result)) {
+            (0, results) => results,
+            (targets, _) => return count(targets, "target"),
+        };
         let steps = count(self.steps.len() - results, "step");
         match self.groups.len() {
             0 => format!("{steps}, {}", count(results, "result")),

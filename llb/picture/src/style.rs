@@ -66,7 +66,7 @@ impl Palette {
         match kind {
             Kind::Image => self.blue,
             Kind::Local | Kind::Fetch => self.green,
-            Kind::Run => self.orange,
+            Kind::Run | Kind::Target => self.orange,
             Kind::File => self.purple,
             Kind::Merge => self.olive,
             Kind::Other | Kind::Folded | Kind::Stage => self.grey,
@@ -82,6 +82,7 @@ impl Palette {
             Role::Context => self.green[0],
             Role::Mount => self.orange[0],
             Role::Merge => self.olive[0],
+            Role::Use => self.orange[0],
         }
     }
 

@@ -319,6 +319,7 @@ fn icon(kind: Kind) -> &'static str {
         }
         Kind::Stage => "M2 2.2h12v3.2H2zM2 10.6h12v3.2H2zM8 5.4v5.2",
         Kind::Folded => "M3 5.5 8 8l5-2.5M3 9.5 8 12l5-2.5",
+        Kind::Target => "M8 1.6a6.4 6.4 0 1 0 .1 0zM8 4.8a3.2 3.2 0 1 0 .1 0z",
         Kind::Result => "M8 1.6a6.4 6.4 0 1 0 .1 0zM5 8.3l2.1 2.1L11.2 6",
     }
 }

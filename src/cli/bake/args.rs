@@ -1,7 +1,11 @@
 //! Flags of `rbc bake`, in buildx's spelling.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use rbc_bake::{List, ListFormat};
+
+use crate::cli::args::{ExecutorArgs, OptimizeArgs};
 
 /// `rbc bake`.
 #[derive(Args, Clone, Debug, Default)]
@@ -33,6 +37,16 @@ pub struct BakeArgs {
     /// List `targets` or `variables`; `type=targets,format=json` for JSON.
     #[arg(long, value_name = "WHAT", value_parser = list, conflicts_with = "print")]
     pub list: Option<(List, ListFormat)>,
+    /// Say where each value of the targets comes from.
+    #[arg(long, conflicts_with_all = ["print", "list"])]
+    pub explain: bool,
+    /// Draw the targets and what they use; the extension says how: svg, html, dot or mmd.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["print", "list", "explain"])]
+    pub graph: Option<PathBuf>,
+    /// Only targets that a change of these files touches, and those that use such; `A..B` is what changed from one commit of
+    /// git to another.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "list")]
+    pub affected_by: Vec<String>,
     /// Answer a question about the targets instead of building them: `check`, `outline` or `targets`.
     #[arg(long, value_name = "METHOD")]
     pub call: Option<String>,
@@ -41,7 +55,7 @@ pub struct BakeArgs {
     pub check: bool,
     /// Write what became of each target to a file, as JSON.
     #[arg(long, value_name = "FILE")]
-    pub metadata_file: Option<std::path::PathBuf>,
+    pub metadata_file: Option<PathBuf>,
     /// Push the images; short for `--set=*.push=true`.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = truth)]
     pub push: Option<bool>,
@@ -63,15 +77,46 @@ pub struct BakeArgs {
     /// Policies of sources: `disabled=true`, `strict=BOOL`, `log-level=LEVEL`.
     #[arg(long, value_name = "ATTRS")]
     pub policy: Vec<String>,
-    /// How progress is shown; with `quiet`, findings that stop nothing are not shown either.
-    #[arg(long, value_name = "KIND", env = "BUILDKIT_PROGRESS", default_value = "auto", value_parser = ["auto", "plain", "tty", "quiet", "rawjson"])]
-    pub progress: String,
+    /// What builds the targets.
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
+    /// How far to optimize.
+    #[command(flatten)]
+    pub optimize: OptimizeArgs,
+    /// Build the other targets where one fails.
+    #[arg(long)]
+    pub keep_going: bool,
+    /// The lock file [default: rbc.lock beside each Dockerfile].
+    #[arg(long, value_name = "FILE")]
+    pub lock_file: Option<PathBuf>,
+    /// Take base images from lock files only, and fail if one is not there.
+    #[arg(long)]
+    pub locked: bool,
+    /// Never use the network.
+    #[arg(long)]
+    pub offline: bool,
+    /// Look for base images in this OCI layout directory first.
+    #[arg(long = "oci-layout", value_name = "DIR")]
+    pub oci_layouts: Vec<PathBuf>,
+    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
+    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
+    pub registry_config: Option<PathBuf>,
     /// Taken from habit: what is built here needs no builder.
     #[arg(long, value_name = "NAME", hide = true)]
     pub builder: Option<String>,
 }
 
 impl BakeArgs {
+    /// Whether targets are built.
+    pub fn executes(&self) -> bool {
+        self.print != Some(true)
+            && self.list.is_none()
+            && !self.explain
+            && self.graph.is_none()
+            && !self.check
+            && self.call.as_deref().is_none_or(|call| matches!(rbc_bake::Call::parse(call), Ok(None)))
+    }
+
     /// What is asked of the definitions, for these targets.
     pub fn request(&self, targets: Vec<String>) -> rbc_bake::Request {
         rbc_bake::Request {
