@@ -11,6 +11,7 @@ use rbc_sema::Options;
 use rbc_sema::options::Surroundings;
 use rbc_source::{Diagnostic, Parsed, SourceFile, environment};
 use rbc_wire::Emitted;
+use serde_json::Value;
 
 /// What to compile.
 #[derive(Clone, Debug)]
@@ -147,6 +148,9 @@ pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
         Ok(options) => options,
         Err(error) => return failed(rbc_dockerfile::parse(input.file), error),
     };
+    if let Err(error) = check_cache_imports(options.attrs.get("cache-imports").map_or("", String::as_str)) {
+        return failed(rbc_dockerfile::parse(input.file), error);
+    }
     if !input.caps.supports(caps::FILE_BASE) {
         let found = Diagnostic::new(environment::OLD_BACKEND, "the backend cannot copy files");
         let found = found.note("BuildKit can from version 0.5 on");
@@ -205,6 +209,38 @@ pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
     }
     compiled.options = Some(options);
     compiled
+}
+
+/// Checks the attribute `cache-imports`: a list of caches, each an object with a `Type` and an object of `Attrs`. The solver
+/// uses them; a frontend refuses those that it cannot read (BuildKit's `dockerui/config.go`).
+fn check_cache_imports(text: &str) -> Result<(), Box<Diagnostic>> {
+    let wrong = |why: String| {
+        let found = Diagnostic::new(rbc_source::lower::OPTION, format!("`cache-imports` is no list of caches: {why}"));
+        Box::new(found.note(r#"write JSON such as `[{"Type":"registry","Attrs":{"ref":"example.com/cache"}}]`"#))
+    };
+    if text.is_empty() {
+        return Ok(());
+    }
+    let caches = match serde_json::from_str(text).map_err(|e| wrong(format!("it is not JSON: {e}")))? {
+        Value::Array(caches) => caches,
+        Value::Null => return Ok(()),
+        _ => return Err(wrong("it is no array".to_owned())),
+    };
+    for (i, cache) in caches.iter().enumerate() {
+        let Value::Object(fields) = cache else { return Err(wrong(format!("entry {i} is no object"))) };
+        for (key, value) in fields {
+            let is_text = |v: &Value| v.is_string() || v.is_null();
+            let good = match key.to_ascii_lowercase().as_str() {
+                "type" => is_text(value),
+                "attrs" => value.is_null() || value.as_object().is_some_and(|attrs| attrs.values().all(is_text)),
+                _ => true,
+            };
+            if !good {
+                return Err(wrong(format!("in entry {i}, `{key}` is of another kind")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Lowers for one platform, answering what it asks.

@@ -295,3 +295,25 @@ fn an_editor_is_served() {
     assert!(stdout(&output).contains("textDocument/publishDiagnostics"), "{}", stdout(&output));
     assert!(stdout(&output).contains("W0102"), "{}", stdout(&output));
 }
+
+#[test]
+fn a_picture_shows_all_platforms() {
+    let dir = Scratch::new();
+    let text = "FROM --platform=$BUILDPLATFORM scratch AS tools\nCOPY tools /\nFROM scratch\nARG TARGETARCH\n\
+                COPY --from=tools /tools/$TARGETARCH /tool\n";
+    dir.file("Dockerfile", text);
+    let file = dir.path().join("graph.dot");
+    let draw = |platforms: &str| {
+        let mut command = rbc();
+        let output =
+            command.args(["graph", "--platform", platforms, "-o"]).arg(&file).arg(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let (one, two) = (draw("linux/arm64"), draw("linux/arm64,linux/amd64"));
+    let count = |text: &str, what: &str| text.matches(what).count();
+    assert_eq!((count(&one, "COPY tools /"), count(&one, "COPY /tools/a"), count(&one, "result")), (1, 1, 1), "{one}");
+    // What both need is there once.
+    assert_eq!((count(&two, "COPY tools /"), count(&two, "COPY /tools/a"), count(&two, "result")), (1, 2, 2), "{two}");
+    assert!(two.contains("result\\nlinux/arm64"), "{two}");
+}

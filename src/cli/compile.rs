@@ -110,7 +110,7 @@ fn bytes(kind: EmitKind, output: &Output) -> Vec<u8> {
         EmitKind::Json => loaded().map(|l| rbc_wire::to_json(&l)).unwrap_or_default().into_bytes(),
         EmitKind::Llb => loaded().map(|l| rbc_wire::to_text(&l)).unwrap_or_default().into_bytes(),
         EmitKind::Dot | EmitKind::Mermaid => {
-            let picture = super::graph::of_output(output, rbc_picture::Options::default());
+            let picture = super::graph::of_outputs(std::slice::from_ref(output), rbc_picture::Options::default());
             let text = if kind == EmitKind::Dot { rbc_picture::dot(&picture) } else { rbc_picture::mermaid(&picture) };
             text.into_bytes()
         }

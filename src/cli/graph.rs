@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rbc_ir::{Graph, NodeId, Root};
 use rbc_picture::{Detail, Picture};
-use rbc_source::{Diagnostic, environment, lower};
+use rbc_source::{Diagnostic, lower};
 use rbc_wire::{Emitter, Order};
 
 use super::args::{GraphArgs, PictureDetail, PictureTheme};
@@ -35,7 +35,7 @@ pub fn run(args: &GraphArgs, messages: &Messages) -> Result<(), Failure> {
             let digest = |id: NodeId| loaded.digests.get(id.index()).map(ToString::to_string);
             rbc_picture::picture(&loaded.graph, &loaded.graph.roots, &digest, options)
         }
-        None => of_output(&compiled(args, messages)?, options),
+        None => of_outputs(&compiled(args, messages)?, options),
     };
     let file = args.output.as_deref();
     Ok(write_output(file, written(&picture, file)?.as_bytes())?)
@@ -67,30 +67,48 @@ fn title(args: &GraphArgs) -> String {
     }
 }
 
-fn compiled(args: &GraphArgs, messages: &Messages) -> Result<Output, Failure> {
+fn compiled(args: &GraphArgs, messages: &Messages) -> Result<Vec<Output>, Failure> {
     let mut project = Project::load(&args.build)?;
     let fail = |project: &Project, found| Failure::new(&project.sources, found);
     let path = lock_path(&args.build, &project);
     let lock = read_lock(&path, &mut project).map_err(|f| fail(&project, f))?;
     let mut world = World::new(&args.build, &mut project, lock).map_err(|f| fail(&project, f))?;
-    let mut compiled = compile(project.input(Purpose::Build), &mut world);
+    let compiled = compile(project.input(Purpose::Build), &mut world);
     if !compiled.errors.is_empty() {
         return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
     }
     messages.print(&project.sources, &compiled.warnings);
-    if compiled.outputs.len() > 1 {
-        let found = Diagnostic::new(lower::OPTION, "a picture shows one platform, and there are several");
-        return Err(found.note("choose one with `--platform`").into());
-    }
-    compiled.outputs.pop().ok_or_else(|| Diagnostic::new(environment::INTERNAL, "there is nothing to draw").into())
+    Ok(compiled.outputs)
 }
 
-/// The picture of a compiled build.
-pub fn of_output(output: &Output, options: rbc_picture::Options) -> Picture {
-    let product = &output.product;
-    let root = Root { name: String::new(), platform: None, result: product.result };
-    let digests = digests(&product.graph);
-    rbc_picture::picture(&product.graph, &[root], &|id: NodeId| digests.get(id.index()).cloned(), options)
+/// The picture of a build that has one output, or one for each platform: what several need is in it once.
+pub fn of_outputs(outputs: &[Output], options: rbc_picture::Options) -> Picture {
+    let root = |output: &Output, result| Root {
+        name: String::new(),
+        platform: output.platform.as_ref().filter(|_| outputs.len() > 1).map(|p| rbc_ir::Platform {
+            os: p.os.clone(),
+            architecture: p.architecture.clone(),
+            variant: p.variant.clone(),
+            os_version: p.os_version.clone(),
+            os_features: p.os_features.clone(),
+        }),
+        result,
+    };
+    if let [output] = outputs {
+        return draw(&output.product.graph, &[root(output, output.product.result)], options);
+    }
+    let mut graph = Graph::new();
+    let mut roots = Vec::with_capacity(outputs.len());
+    for output in outputs {
+        let result = output.product.result.map(|result| graph.graft(&output.product.graph, result));
+        roots.push(root(output, result));
+    }
+    draw(&graph, &roots, options)
+}
+
+fn draw(graph: &Graph, roots: &[Root], options: rbc_picture::Options) -> Picture {
+    let digests = digests(graph);
+    rbc_picture::picture(graph, roots, &|id: NodeId| digests.get(id.index()).cloned(), options)
 }
 
 /// The name of each vertex.

@@ -166,3 +166,17 @@ fn triggers_that_bring_in_one_another_end() {
     let outcome = build("FROM circle\n", &[], None, Purpose::Build);
     assert_eq!(outcome.compiled.errors[0].code.name, "stage-cycle");
 }
+
+#[test]
+fn caches_to_import_are_a_list() {
+    let refused = |text: &str| {
+        let outcome = build("FROM scratch\n", &[("cache-imports", text)], None, Purpose::Build);
+        outcome.compiled.errors.first().map(|e| (e.code.name, e.message.clone()))
+    };
+    let good = ["", "null", "[]", r#"[{"type":"inline","x":1},{"Type":"registry","Attrs":{"ref":"a"}}]"#];
+    assert_eq!(good.map(refused), [const { None }; 4]);
+    for bad in ["[", "{}", "[1]", "[null]", r#"[{"Type":1}]"#, r#"[{"Attrs":{"ref":1}}]"#, r#"[{"Attrs":[]}]"#] {
+        let (code, message) = refused(bad).unwrap_or_else(|| panic!("{bad} passes"));
+        assert!(code == "build-option" && message.contains("cache-imports"), "{bad}: {message}");
+    }
+}
