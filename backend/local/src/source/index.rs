@@ -5,6 +5,7 @@
 //! of the clock.
 
 use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,10 @@ use sha2::{Digest as _, Sha256};
 const HEAD: &[u8] = b"rbc-index 1\n";
 /// Some file systems count time in steps of two seconds.
 const TICK: i128 = 2_500_000_000;
+/// Those of which that is known take the kernel's clock, which goes in steps of a hundredth of a second at most.
+const FINE_TICK: i128 = 50_000_000;
+/// Such file systems, by their magic numbers: ext4, xfs, btrfs, tmpfs, overlay.
+const FINE: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630];
 
 /// What a file is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,8 @@ impl Mark {
 pub(super) struct Index {
     known: HashMap<PathBuf, (Mark, [u8; 32])>,
     began: i128,
+    /// The device that counts time in fine steps, if that of the directory does.
+    fine: Option<u64>,
     changed: bool,
 }
 
@@ -56,10 +63,19 @@ fn now() -> i128 {
 }
 
 impl Index {
-    /// Reads what was kept; what cannot be read is as good as nothing.
-    pub(super) fn load(file: &Path) -> Index {
+    /// Reads what was kept of a directory; what cannot be read is as good as nothing.
+    pub(super) fn load(file: &Path, dir: BorrowedFd) -> Index {
         let known = std::fs::read(file).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Index { known, began: now(), changed: false }
+        let kind = rustix::fs::fstatfs(dir).map(|about| about.f_type as u64);
+        let device = rustix::fs::fstat(dir).map(|stat| stat.st_dev);
+        let fine = kind.is_ok_and(|kind| FINE.contains(&kind)).then_some(device.ok()).flatten();
+        Index { known, began: now(), fine, changed: false }
+    }
+
+    /// How long after a change a file may change again and look the same. Old forms of ext4 have whole seconds only.
+    fn tick(&self, mark: &Mark) -> i128 {
+        let fine = self.fine == Some(mark.device) && mark.changed % 1_000_000_000 != 0;
+        if fine { FINE_TICK } else { TICK }
     }
 
     pub(super) fn get(&self, path: &Path, mark: &Mark) -> Option<[u8; 32]> {
@@ -68,7 +84,7 @@ impl Index {
 
     pub(super) fn set(&mut self, path: PathBuf, mark: Mark, hash: [u8; 32]) {
         self.changed = true;
-        if self.began - mark.changed.max(mark.modified) > TICK {
+        if self.began - mark.changed.max(mark.modified) > self.tick(&mark) {
             self.known.insert(path, (mark, hash));
         } else {
             self.known.remove(&path);
@@ -139,6 +155,10 @@ mod tests {
         let mut index = Index { began: now(), ..Index::default() };
         index.set("a/b".into(), mark, [7; 32]);
         index.set("young".into(), Mark { changed: now(), ..mark }, [8; 32]);
+        index.fine = Some(9);
+        index.set("coarse".into(), Mark { changed: index.began - FINE_TICK * 2, ..mark }, [8; 32]);
+        let recent = Mark { device: 9, changed: index.began - FINE_TICK * 2 | 1, ..mark };
+        assert!(index.began - recent.changed > index.tick(&recent), "it is kept where time goes in fine steps");
         let bytes = index.save(|_| true).unwrap();
         let known = decode(&bytes).unwrap();
         assert_eq!(known.len(), 1);

@@ -96,7 +96,7 @@ impl LocalTree {
 
         let key = Digest::of(root.as_os_str().as_bytes());
         let file = store.root().join("contexts").join(hex(&key));
-        let mut index = Index::load(&file);
+        let mut index = Index::load(&file, dir.as_fd());
         hash(&dir, &root, &mut entries, &mut index, cancel)?;
         // Another build of the same directory may leave out what this one needs, so only what is gone is forgotten.
         let keep = |path: &Path| entries.contains_key(path) || crate::store::exists_at(&dir, path);
