@@ -370,3 +370,57 @@ fn an_interrupt_stops_everything() {
     std::io::Read::read_to_string(&mut log, &mut line).unwrap();
     assert!(line.contains("E0818"), "{line}");
 }
+
+#[test]
+fn results_go_to_other_machines() {
+    let registry = Registry::start();
+    let kitchen = Kitchen::new();
+    // What COPY takes is the same on the other machine, though the context is not.
+    kitchen.file(
+        "app/Dockerfile",
+        "FROM base AS a\nCOPY a /a\nRUN cat /a > /b\nFROM base\nCOPY --from=a /b /b\nRUN cat /b > /c\nCOPY other /o\n",
+    );
+    kitchen.file("app/a", "one");
+    kitchen.file("app/other", "one");
+    let name = |tag: &str| format!("{}/app:{tag}", registry.address());
+    let (cache, image) = (name("cache"), name("inline"));
+    kitchen.fine(&[
+        "app",
+        "--cache-to",
+        "type=local,dest=cache,mode=max",
+        "--cache-to",
+        &format!("type=registry,ref={cache},mode=max"),
+    ]);
+    kitchen.fine(&["app", "-t", &image, "--push", "--cache-to", "type=inline", "--cache-to", "type=local,dest=min"]);
+    kitchen.file("app/other", "two");
+    let inline = format!("type=registry,ref={image}");
+    for (number, from) in ["type=local,src=cache", &cache, "type=local,src=min", &inline].into_iter().enumerate() {
+        let (store, out) = (format!("store{number}"), format!("out{number}"));
+        let args = ["app", "--store", &store, "--cache-from", from, "-o", &out, "--progress", "plain"];
+        let log = stderr(&kitchen.fine(&args));
+        let ran = |step: &str| {
+            let number = log.lines().find(|l| l.ends_with(step)).unwrap().split(' ').next().unwrap();
+            !log.contains(&format!("{number} CACHED"))
+        };
+        assert_eq!(kitchen.read(&format!("{out}/c")), "one");
+        // The last step is in every cache; that of the other stage only in those of all steps.
+        assert!(!ran("RUN cat /b > /c"), "{from}: {log}");
+        assert_eq!(ran("RUN cat /a > /b"), number > 1, "{from}: {log}");
+    }
+    let missing = kitchen.fine(&["app", "--cache-from", "type=local,src=nowhere", "--progress", "plain"]);
+    assert!(stderr(&missing).contains("WARNING: "), "{}", stderr(&missing));
+    let cache = |store: &str, args: &[&str]| {
+        let output = rbc()
+            .arg("cache")
+            .args(args)
+            .current_dir(kitchen.dir.path())
+            .env("RBC_STORE", kitchen.path(store))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    };
+    cache("store", &["export", "type=local,dest=all"]);
+    cache("fresh", &["import", "type=local,src=all"]);
+    let log = stderr(&kitchen.fine(&["app", "--store", "fresh", "--progress", "plain"]));
+    assert_eq!(log.matches("CACHED").count(), 6, "{log}");
+}

@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rbc_local::{Cancel, Event, Executor, Exported, FilesOptions, ImageTarget, Part, Progress, Snapshot};
+use rbc_local::{CacheRecord, Cancel, Event, Executor, Exported, FilesOptions, ImageTarget, Part, Progress, Snapshot};
 use rbc_oci::Reference;
 use rbc_source::{Diagnostic, environment, execute, image, lower};
 use rbc_wire::Digest;
 
+use super::caches::{self, CachePlace};
 use super::{Export, Form, Job, Place};
 
 /// The results of a job, to be delivered.
@@ -19,6 +20,8 @@ pub struct Delivery<'a> {
     pub progress: &'a dyn Progress,
     pub cancel: Option<&'a Cancel>,
     pub snapshots: &'a [Snapshot],
+    /// What is known of everything that was solved, if a cache is to be written.
+    pub records: &'a [CacheRecord],
 }
 
 type Images = Vec<(Exported, Vec<Reference>)>;
@@ -28,17 +31,47 @@ impl Delivery<'_> {
     pub fn all(&self) -> Result<Images, Diagnostic> {
         let mut images = Vec::new();
         for (number, export) in self.job.exports.iter().enumerate() {
-            let Some(title) = title(&export.form) else { continue };
-            let name = if self.job.name.is_empty() { title.to_owned() } else { format!("[{}] {title}", self.job.name) };
-            let vertex = Digest::of(format!("export\n{}\n{number}", self.job.name).as_bytes());
-            self.progress.event(Event::Planned { vertex, name: &name, inputs: &[], group: None });
-            self.progress.event(Event::Started { vertex, name: &name });
-            let outcome = self.one(export, vertex, &mut images);
-            let failure = outcome.as_ref().err().map(|e| e.message.as_str());
-            self.progress.event(Event::Finished { vertex, failure });
-            outcome?;
+            if let Some(title) = title(&export.form) {
+                self.step(number, title, |vertex| self.one(export, vertex, &mut images))?;
+            }
         }
         Ok(images)
+    }
+
+    /// Writes the caches that have a place of their own.
+    pub fn caches(&self) -> Result<(), Diagnostic> {
+        let own = self.job.cache_to.iter().filter(|export| export.place != CachePlace::Inline);
+        for (number, export) in own.enumerate() {
+            let title = format!("exporting cache to {}", export.place);
+            self.step(self.job.exports.len() + number, &title, |vertex| {
+                let records = caches::chosen(self.records, export.max, self.snapshots);
+                match caches::write(export, &records, self.executor) {
+                    Err(e) if export.ignore_error => {
+                        self.progress.event(Event::Warning { vertex, message: &e.message });
+                        Ok(())
+                    }
+                    outcome => outcome,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Does something that is shown as a step.
+    fn step(
+        &self,
+        number: usize,
+        title: &str,
+        work: impl FnOnce(Digest) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let name = if self.job.name.is_empty() { title.to_owned() } else { format!("[{}] {title}", self.job.name) };
+        let vertex = Digest::of(format!("export\n{}\n{number}", self.job.name).as_bytes());
+        self.progress.event(Event::Planned { vertex, name: &name, inputs: &[], group: None });
+        self.progress.event(Event::Started { vertex, name: &name });
+        let outcome = work(vertex);
+        let failure = outcome.as_ref().err().map(|e| e.message.as_str());
+        self.progress.event(Event::Finished { vertex, failure });
+        outcome
     }
 
     fn one(&self, export: &Export, vertex: Digest, images: &mut Images) -> Result<(), Diagnostic> {
@@ -124,6 +157,7 @@ impl Delivery<'_> {
             let found = Diagnostic::new(lower::OPTION, "an image for one platform has no index to annotate");
             return Err(found.note("annotate its manifest: `--annotation manifest:KEY=VALUE`"));
         }
+        let inline = self.job.cache_to.iter().any(|export| export.place == CachePlace::Inline);
         let parts: Vec<Part> = self
             .snapshots
             .iter()
@@ -138,6 +172,7 @@ impl Delivery<'_> {
                     config: Some(output.image().into_bytes()),
                     base_history: output.product.base_image.as_ref().map(|i| i.history.clone()).unwrap_or_default(),
                     annotations,
+                    cache: if inline { caches::chosen(self.records, false, self.snapshots) } else { Vec::new() },
                 }
             })
             .collect();

@@ -3,18 +3,22 @@
 //! All targets of a call are one graph, so that what they share is done once and everything that can run in parallel does.
 
 mod blame;
+mod caches;
 mod deliver;
 mod export;
 mod places;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rbc_ir::{Graph, NetMode, Op, Ref, SecurityMode};
-use rbc_local::{Cancel, Executor, Exported, Progress, Scene, Session, Snapshot, SolveError};
+use rbc_local::{Cancel, Event, Executor, Exported, Progress, Scene, Session, Snapshot, SolveError};
 use rbc_oci::Reference;
 use rbc_source::{Diagnostic, execute, lower};
+use rbc_wire::Digest;
 
+pub use caches::{CacheExport, CachePlace, cache_from, cache_to, open as open_cache, write as write_cache};
 pub use deliver::metadata;
 pub use export::{Annotation, Annotations, Export, Form, Place, name_of};
 pub use places::put;
@@ -47,6 +51,10 @@ pub struct Job {
     pub annotations: Annotations,
     /// Where the result goes.
     pub exports: Vec<Export>,
+    /// Caches of other machines.
+    pub cache_from: Vec<CachePlace>,
+    /// Caches for other machines.
+    pub cache_to: Vec<CacheExport>,
 }
 
 /// What commands may do beyond the sandbox.
@@ -112,16 +120,45 @@ pub fn run(
         }
     }
     let (graph, roots) = optimizer.run_for(graph, &roots)?;
+    import(jobs, executor, progress, &mut session);
     let solved = executor.solve_all(&graph, &roots, &session, progress);
     let mut snapshots = solved.map_err(|e| failed(&graph, &roots, &session, e))?.into_iter();
+    let mut roots = roots.into_iter();
     let mut built = Vec::new();
     for job in jobs {
         let snapshots: Vec<Snapshot> = snapshots.by_ref().take(job.outputs.len()).collect();
-        let delivery = deliver::Delivery { job, executor, progress, cancel, snapshots: &snapshots };
+        let roots: Vec<Option<Ref>> = roots.by_ref().take(job.outputs.len()).collect();
+        let records = match &job.cache_to[..] {
+            [] => Vec::new(),
+            _ => executor.cache_records(&graph, &roots, &session).map_err(|e| e.diagnostic)?,
+        };
+        let delivery = deliver::Delivery { job, executor, progress, cancel, snapshots: &snapshots, records: &records };
         let images = delivery.all()?;
+        delivery.caches()?;
         built.push(Built { snapshots, images });
     }
     Ok(built)
+}
+
+/// Looks at caches of other machines, each once. One that is not there is none: the build can do without.
+fn import(jobs: &[Job], executor: &Executor, progress: &dyn Progress, session: &mut Session) {
+    let mut seen: Vec<&CachePlace> = Vec::new();
+    for place in jobs.iter().flat_map(|job| &job.cache_from) {
+        if seen.contains(&place) {
+            continue;
+        }
+        seen.push(place);
+        let name = format!("importing cache from {place}");
+        let vertex = Digest::of(name.as_bytes());
+        progress.event(Event::Planned { vertex, name: &name, inputs: &[], group: None });
+        progress.event(Event::Started { vertex, name: &name });
+        match caches::open(place, executor) {
+            Ok(Some(cache)) => session.caches.push(Arc::new(cache)),
+            Ok(None) => progress.event(Event::Warning { vertex, message: "the image holds no cache" }),
+            Err(e) => progress.event(Event::Warning { vertex, message: &e.message }),
+        }
+        progress.event(Event::Finished { vertex, failure: None });
+    }
 }
 
 fn failed(graph: &Graph, roots: &[Option<Ref>], session: &Session, mut error: SolveError) -> Failed {

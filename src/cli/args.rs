@@ -294,6 +294,13 @@ pub struct ResultArgs {
     /// Give an ssh agent to RUN steps that mount it.
     #[arg(long = "ssh", value_name = "ID[=SOCKET]")]
     pub ssh: Vec<String>,
+    /// Use results of other machines: `type=registry,ref=NAME` (or just NAME) or `type=local,src=DIR`.
+    #[arg(long = "cache-from", value_name = "NAME|type=TYPE,...")]
+    pub cache_from: Vec<String>,
+    /// Write results for other machines: `type=registry,ref=NAME`, `type=local,dest=DIR` or `type=inline`; `mode=max` for
+    /// those of all steps.
+    #[arg(long = "cache-to", value_name = "NAME|type=TYPE,...")]
+    pub cache_to: Vec<String>,
     /// Write the id of the image to this file.
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,
@@ -323,6 +330,24 @@ pub enum CacheCommand {
     Du(DuArgs),
     /// Remove what is kept; what is on top of other things goes before them.
     Prune(PruneArgs),
+    /// Write all results to a place from which other machines can take them.
+    Export(MoveArgs),
+    /// Take all results from such a place.
+    Import(MoveArgs),
+}
+
+/// `rbc cache export` and `rbc cache import`.
+#[derive(Args, Clone, Debug)]
+pub struct MoveArgs {
+    /// The place: `type=registry,ref=NAME` (or just NAME), or `type=local,dest=DIR` (`src=DIR` to import).
+    #[arg(value_name = "PLACE")]
+    pub place: String,
+    /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
+    #[arg(long, value_name = "DIR", env = "RBC_STORE")]
+    pub store: Option<PathBuf>,
+    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
+    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
+    pub registry_config: Option<PathBuf>,
 }
 
 /// `rbc cache du`.

@@ -116,6 +116,12 @@ pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
     if job.exports.is_empty() && named {
         job.exports.push(Export::new(Form::Image { push: false, by_digest: false }));
     }
+    for cache in caches(&args.cache_from, "--cache-from")? {
+        job.cache_from.push(build::cache_from(&cache)?);
+    }
+    for cache in caches(&args.cache_to, "--cache-to")? {
+        job.cache_to.push(build::cache_to(&cache)?);
+    }
     for text in &args.secrets {
         let secret = forms::secret(text).map_err(|why| option(format!("`--secret {text}`: {why}")))?;
         if let Some((id, value)) = read_secret(&secret)? {
@@ -127,6 +133,18 @@ pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
         job.ssh.insert(id, socket);
     }
     Ok(job)
+}
+
+/// The caches of a flag.
+///
+/// # Errors
+/// If one is not well formed.
+pub fn caches(texts: &[String], flag: &str) -> Result<Vec<rbc_ast::plan::Cache>, Diagnostic> {
+    let mut caches = Vec::new();
+    for text in texts {
+        caches.extend(forms::caches(text).map_err(|why| option(format!("`{flag} {text}`: {why}")))?);
+    }
+    Ok(caches)
 }
 
 fn option(message: String) -> Diagnostic {

@@ -3,21 +3,59 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use rbc_local::{Config, Entry, EntryKind, Prune};
-use rbc_source::{Diagnostic, lower};
+use rbc_local::{Config, Entry, EntryKind, Executor, Prune};
+use rbc_source::{Diagnostic, Sources, lower};
 
-use super::args::{CacheCommand, CacheFormat, DuArgs, PruneArgs};
-use super::build::open_store;
+use super::args::{CacheCommand, CacheFormat, DuArgs, MoveArgs, PruneArgs};
+use super::build::{caches, open_store};
+use super::host::registry_client;
 use super::messages::Messages;
 use super::progress::text::{bytes, cut, printable};
 use super::{Failure, write_output};
+use crate::build;
 
 /// Runs the command.
 pub fn run(command: &CacheCommand, messages: &Messages) -> Result<(), Failure> {
     match command {
         CacheCommand::Du(args) => du(args),
         CacheCommand::Prune(args) => prune(args, messages),
+        CacheCommand::Export(args) => export(args, messages),
+        CacheCommand::Import(args) => import(args, messages),
     }
+}
+
+/// The executor of a store, with a client for registries.
+fn executor(args: &MoveArgs) -> Result<Executor, Failure> {
+    let mut sources = Sources::new();
+    let client = registry_client(args.registry_config.as_deref(), false, &mut sources);
+    let client = client.map_err(|found| Failure::new(&sources, found))?;
+    Ok(open_store(args.store.as_deref(), Config { registry: client, ..Config::default() })?)
+}
+
+fn export(args: &MoveArgs, messages: &Messages) -> Result<(), Failure> {
+    let executor = executor(args)?;
+    for cache in caches(std::slice::from_ref(&args.place), "rbc cache export")? {
+        let to = build::cache_to(&cache)?;
+        let records = executor.store().cache_records().map_err(|e| *e)?;
+        build::write_cache(&to, &records, &executor)?;
+        messages.say(&format!("{} results are in {}", records.len(), to.place));
+    }
+    Ok(())
+}
+
+fn import(args: &MoveArgs, messages: &Messages) -> Result<(), Failure> {
+    let executor = executor(args)?;
+    for cache in caches(std::slice::from_ref(&args.place), "rbc cache import")? {
+        let from = build::cache_from(&cache)?;
+        let Some(source) = build::open_cache(&from, &executor)? else {
+            let found =
+                Diagnostic::new(rbc_source::image::NOT_FOUND, format!("{from} is an image that holds no cache"));
+            return Err(found.into());
+        };
+        source.take_all(&executor).map_err(|e| *e.diagnostic)?;
+        messages.say(&format!("{} keys of results were taken from {from}", source.len()));
+    }
+    Ok(())
 }
 
 fn du(args: &DuArgs) -> Result<(), Failure> {

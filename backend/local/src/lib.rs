@@ -1,6 +1,7 @@
 //! The embedded executor: runs a build graph here, with no daemon.
 
 mod build;
+mod cache;
 mod cancel;
 mod changes;
 mod config;
@@ -25,6 +26,7 @@ mod tar;
 mod testing;
 mod users;
 
+pub use cache::{CacheRecord, CacheSource};
 pub use cancel::Cancel;
 pub use config::Config;
 pub use error::Result;

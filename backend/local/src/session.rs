@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rbc_ir::{Exec, Meta, Ref};
 
@@ -9,7 +10,7 @@ use rbc_source::Diagnostic;
 use rbc_wire::Digest;
 
 use crate::sandbox::Stream;
-use crate::{Cancel, Snapshot};
+use crate::{CacheSource, Cancel, Snapshot};
 
 /// What a build may use of the machine and its user.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Session {
     pub secrets: BTreeMap<String, Vec<u8>>,
     /// Sockets of ssh agents, by their ids.
     pub ssh: BTreeMap<String, PathBuf>,
+    /// Results of other machines, which are looked at after the store.
+    pub caches: Vec<Arc<CacheSource>>,
     /// Stops the build.
     pub cancel: Option<Cancel>,
 }

@@ -19,7 +19,7 @@ use crate::keys::Bytes;
 use crate::session::{Event, Progress, Reporter, Scene, Session, Silent, SolveError};
 use crate::source::Pin;
 use crate::store::{Snapshot, Store};
-use crate::{Cancel, Config, exec, file, source};
+use crate::{CacheRecord, CacheSource, Cancel, Config, exec, file, source};
 
 /// Runs graphs.
 #[derive(Debug)]
@@ -81,17 +81,7 @@ impl Executor {
             let found = first.unwrap_or_else(|| *failure(environment::INTERNAL, "the graph is broken"));
             return Err(Box::new(found).into());
         }
-        let cancel = Cancel::new().map_err(|e| failure(environment::INTERNAL, format!("cannot make an event: {e}")))?;
-        let mut solve = Solve {
-            executor: self,
-            graph,
-            session,
-            progress,
-            cancel,
-            vertices: Vec::new(),
-            vertex_of: vec![None; graph.len()],
-            bytes: Vec::new(),
-        };
+        let mut solve = Solve::new(self, graph, session, progress)?;
         solve.list(roots);
         solve.announce();
         solve.pin()?;
@@ -110,6 +100,17 @@ impl Executor {
 }
 
 impl Executor {
+    /// What is known of a graph that was solved: all results, by all their keys, for a cache on other machines.
+    ///
+    /// # Errors
+    /// If sources cannot be found any more.
+    pub fn cache_records(&self, graph: &Graph, roots: &[Option<Ref>], session: &Session) -> Outcome<Vec<CacheRecord>> {
+        let mut solve = Solve::new(self, graph, session, &Silent)?;
+        solve.list(roots);
+        solve.pin()?;
+        solve.records()
+    }
+
     /// Opens a shell where a command failed, with the command's environment, user, directory and mounts, on the terminal of
     /// this process. What is written in it is lost.
     ///
@@ -179,7 +180,26 @@ struct Board {
     failure: Option<SolveError>,
 }
 
-impl Solve<'_> {
+impl<'a> Solve<'a> {
+    fn new(
+        executor: &'a Executor,
+        graph: &'a Graph,
+        session: &'a Session,
+        progress: &'a dyn Progress,
+    ) -> Outcome<Solve<'a>> {
+        let cancel = Cancel::new().map_err(|e| failure(environment::INTERNAL, format!("cannot make an event: {e}")))?;
+        Ok(Solve {
+            executor,
+            graph,
+            session,
+            progress,
+            cancel,
+            vertices: Vec::new(),
+            vertex_of: vec![None; graph.len()],
+            bytes: Vec::new(),
+        })
+    }
+
     fn cancels(&self) -> Vec<&Cancel> {
         std::iter::once(&self.cancel).chain(&self.session.cancel).collect()
     }
@@ -260,13 +280,7 @@ impl Solve<'_> {
                     return Err(failure(environment::INTERNAL, "a source is none").into());
                 };
                 let cancels = this.cancels();
-                let job = source::Job {
-                    store: &this.executor.store,
-                    config: &this.executor.config,
-                    session: this.session,
-                    cancel: &cancels,
-                    report: this.reporter(vertex),
-                };
+                let job = this.job(vertex, &cancels);
                 let (name, title) = (this.vertices[vertex].name, &this.vertices[vertex].title);
                 this.progress.event(Event::Looking { vertex: name, name: title });
                 let pin = source::pin(&job, op, node.platform.as_ref()).map_err(|e| this.blame(vertex, e));
@@ -330,13 +344,19 @@ impl Solve<'_> {
                 continue;
             }
             order.push(at);
-            stack.extend(vertex.inputs.iter().map(|(input, _)| *input));
+            // What another machine knows is fetched, and needs nothing of what it was made of.
+            if self.elsewhere(at, &vertex.key).is_none() {
+                stack.extend(vertex.inputs.iter().map(|(input, _)| *input));
+            }
         }
         board.left = order.len();
         for at in order {
             let mut inputs: Vec<usize> = self.vertices[at].inputs.iter().map(|(input, _)| *input).collect();
             inputs.sort_unstable();
             inputs.dedup();
+            if self.elsewhere(at, &self.vertices[at].key).is_some() {
+                inputs.clear();
+            }
             inputs.retain(|input| !board.done.contains_key(input));
             for input in &inputs {
                 board.users.entry(*input).or_default().push(at);
@@ -429,6 +449,9 @@ impl Solve<'_> {
     fn one(&self, at: usize, inputs: &HashMap<(usize, u32), Content>) -> Outcome<Outputs> {
         let vertex = &self.vertices[at];
         let store = &self.executor.store;
+        if let Some(cache) = self.elsewhere(at, &vertex.key) {
+            return self.fetch(at, cache, &vertex.key);
+        }
         let key = self.content_key(at, inputs)?;
         let give_up = || self.cancelled();
         let _lock = store.lock_key(&key, &give_up)?.ok_or_else(SolveError::cancelled)?;
@@ -441,6 +464,9 @@ impl Solve<'_> {
                 return Ok(outputs(known));
             }
         }
+        if let Some(cache) = self.elsewhere(at, &key) {
+            return self.fetch(at, cache, &key);
+        }
         self.progress.event(Event::Started { vertex: vertex.name, name: &vertex.title });
         let made = self.execute(at, inputs);
         let why = made.as_ref().err().map(|e| e.diagnostic.message.as_str());
@@ -449,6 +475,68 @@ impl Solve<'_> {
         store.put_result(&key, &made)?;
         store.put_result(&vertex.key, &made)?;
         Ok(outputs(made))
+    }
+
+    /// Who else knows what a vertex gives by a key, if that may be used.
+    fn elsewhere(&self, at: usize, key: &Digest) -> Option<&CacheSource> {
+        let vertex = &self.vertices[at];
+        let by_definition = vertex.key == *key;
+        if vertex.ignore || (by_definition && vertex.anew) {
+            return None;
+        }
+        self.session.caches.iter().find(|cache| cache.has(key)).map(|cache| &**cache)
+    }
+
+    /// Takes what a vertex gives from another machine's cache.
+    fn fetch(&self, at: usize, cache: &CacheSource, key: &Digest) -> Outcome<Outputs> {
+        let vertex = &self.vertices[at];
+        self.progress.event(Event::Looking { vertex: vertex.name, name: &vertex.title });
+        let cancels = self.cancels();
+        let job = self.job(at, &cancels);
+        let taken = cache.take(&job, key);
+        let failure = taken.as_ref().err().map(|e| e.diagnostic.message.as_str());
+        self.progress.event(Event::Found { vertex: vertex.name, ready: false, failure });
+        let taken = taken?.unwrap_or_default();
+        self.executor.store.put_result(key, &taken)?;
+        self.executor.store.put_result(&vertex.key, &taken)?;
+        self.progress.event(Event::Cached { vertex: vertex.name, name: &vertex.title });
+        Ok(outputs(taken))
+    }
+
+    fn job<'j>(&'j self, at: usize, cancel: &'j [&'j Cancel]) -> source::Job<'j> {
+        source::Job {
+            store: &self.executor.store,
+            config: &self.executor.config,
+            session: self.session,
+            cancel,
+            report: self.reporter(at),
+        }
+    }
+
+    /// What is known of all vertices, by all keys, for other machines.
+    fn records(&self) -> Outcome<Vec<CacheRecord>> {
+        let mut contents: HashMap<(usize, u32), Content> = HashMap::new();
+        let mut records = Vec::new();
+        for (at, vertex) in self.vertices.iter().enumerate() {
+            if let Some(Pin::Local(tree)) = &vertex.pin {
+                contents.insert((at, 0), Content::Local(tree.clone()));
+                continue;
+            }
+            let Some(outputs) = self.executor.store.result(&vertex.key) else { continue };
+            for (output, snapshot) in &outputs {
+                contents.insert((at, *output), Content::Snapshot(snapshot.clone()));
+            }
+            let mut keys = vec![vertex.key];
+            // Of what was made before its inputs were forgotten, only the one key is known.
+            if vertex.inputs.iter().all(|input| contents.contains_key(input)) {
+                let key = self.content_key(at, &contents)?;
+                if key != vertex.key {
+                    keys.push(key);
+                }
+            }
+            records.push(CacheRecord { keys, outputs });
+        }
+        Ok(records)
     }
 
     fn content_key(&self, at: usize, inputs: &HashMap<(usize, u32), Content>) -> Outcome<Digest> {

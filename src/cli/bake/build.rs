@@ -110,6 +110,12 @@ fn job(target: &Target, plan: &Plan, all: &mut All, args: &BakeArgs) -> Result<O
     for output in &target.outputs {
         job.exports.push(Export::read(&output.value)?);
     }
+    for cache in &target.cache_from {
+        job.cache_from.push(build::cache_from(&cache.value)?);
+    }
+    for cache in &target.cache_to {
+        job.cache_to.push(build::cache_to(&cache.value)?);
+    }
     // An image that has a name is made, if only in the store.
     if job.exports.is_empty() && (!job.names.is_empty() || args.metadata_file.is_some()) {
         job.exports.push(Export::new(Form::Image { push: false, by_digest: false }));

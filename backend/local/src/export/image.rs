@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::layer::LayerOptions;
 use super::time::Moment;
+use crate::cache::{CacheRecord, Contents, Shelf};
 use crate::error::{Fail, Result, failure, reason, show};
 use crate::source::host_platform;
 use crate::store::{BlobInfo, Snapshot, Store};
@@ -35,6 +36,8 @@ pub struct Part {
     pub base_history: Vec<History>,
     /// Annotations of its manifest.
     pub annotations: BTreeMap<String, String>,
+    /// Results of which those that need no other layers are noted in its config, so that the image is a cache as well.
+    pub cache: Vec<CacheRecord>,
 }
 
 /// How an image is written.
@@ -144,11 +147,44 @@ impl Store {
             about.push(self.layer_info(&snapshot.layers()[at])?);
         }
         let made: Vec<Made> = about.iter().map(|i| Made { at: i.created, by: &i.description }).collect();
-        let config = config(part, &blobs, &made, options.epoch)?;
+        let mut shelf = Shelf::default();
+        shelf.add(&snapshot);
+        let cache = match &part.cache[..] {
+            [] => None,
+            records => Some(shelf.contents(self, records)?),
+        };
+        let config = config(part, &blobs, &made, options.epoch, cache.as_ref())?;
+        self.manifest_of(part, options, &blobs, &config)
+    }
+
+    /// Makes an image of all layers of results, which says in its config what they are: a cache.
+    ///
+    /// # Errors
+    /// Those of [`Store::make_image`].
+    pub fn make_cache(&self, records: &[CacheRecord], compression: Compression) -> Result<Exported> {
+        let options = ImageOptions { compression, ..ImageOptions::default() };
+        let layer_options = LayerOptions { compression, ..LayerOptions::default() };
+        let shelf = crate::cache::shelf(records);
+        let mut blobs = Vec::new();
+        for (snapshot, at) in &shelf.layers {
+            blobs.push(self.layer_blob(snapshot, *at, &layer_options)?);
+        }
+        let config = crate::cache::config(&host_platform(), &blobs, &shelf.contents(self, records)?)?;
+        let made = self.manifest_of(&Part::default(), &options, &blobs, &config)?;
+        Ok(Exported { top: made.0.clone(), manifests: vec![made] })
+    }
+
+    fn manifest_of(
+        &self,
+        part: &Part,
+        options: &ImageOptions,
+        blobs: &[BlobInfo],
+        config: &[u8],
+    ) -> Result<(Descriptor, Manifest)> {
         let types = Types::new(options.oci_types);
-        let (config_digest, config_size) = self.put_blob(&config)?;
+        let (config_digest, config_size) = self.put_blob(config)?;
         let mut layers = Vec::new();
-        for blob in &blobs {
+        for blob in blobs {
             let digest = rbc_oci::Digest::parse(&blob.digest)
                 .map_err(|e| failure(execute::STORE, format!("`{}` is no digest: {e}", show(&blob.digest))))?;
             layers.push(Descriptor::new(types.layer(&blob.media_type), digest, blob.size));
@@ -305,7 +341,13 @@ struct Made<'a> {
 }
 
 /// The config with the layers that there are, and a history that fits them.
-fn config(part: &Part, blobs: &[BlobInfo], made: &[Made], epoch: Option<i64>) -> Result<Vec<u8>> {
+fn config(
+    part: &Part,
+    blobs: &[BlobInfo],
+    made: &[Made],
+    epoch: Option<i64>,
+    cache: Option<&Contents>,
+) -> Result<Vec<u8>> {
     let given = match &part.config {
         Some(json) => String::from_utf8_lossy(json).into_owned(),
         None => {
@@ -344,6 +386,9 @@ fn config(part: &Part, blobs: &[BlobInfo], made: &[Made], epoch: Option<i64>) ->
         if diff_ids.is_empty() { "null".to_owned() } else { serde_json::to_string(&diff_ids).map_err(bad_json)? };
     set("rootfs", format!(r#"{{"type":"layers","diff_ids":{diff_ids}}}"#))?;
     set("history", history_json(&history))?;
+    if let Some(cache) = cache {
+        set(crate::cache::FIELD, serde_json::to_string(cache).map_err(bad_json)?)?;
+    }
     let created = match (&parsed.created, epoch) {
         (Some(at), Some(epoch)) if Moment::of(at) > Moment::from_unix(epoch) => Time::from_unix(epoch),
         (Some(_), _) => None,

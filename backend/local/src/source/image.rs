@@ -39,7 +39,9 @@ struct Known {
     config: String,
 }
 
-enum Origin {
+/// Where blobs come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
     Registry(Box<Reference>),
     Layout(PathBuf),
 }
@@ -179,7 +181,7 @@ pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Resu
         .filter(|(_, _, key)| !job.store.layer_path(&Layer::of(key)).is_dir())
         .map(|(blob, ..)| *blob)
         .collect();
-    fetch_blobs(job, pinned, &missing).map_err(about)?;
+    fetch_blobs(job, &pinned.origin, &missing).map_err(about)?;
     let mut snapshot = Snapshot::default();
     for (blob, diff_id, key) in wanted {
         let give_up = || job.cancel.iter().any(|c| c.is_cancelled());
@@ -190,13 +192,15 @@ pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Resu
             continue;
         }
         job.report.status(&format!("extracting {}", blob.digest), 0, blob.size);
-        snapshot = unpack(job, snapshot, layer, blob, diff_id).map_err(about)?;
+        let info = LayerInfo { description: "image layer".to_owned(), ..LayerInfo::default() };
+        snapshot = unpack(job, snapshot, layer, blob, diff_id, info).map_err(about)?;
         job.report.status(&format!("extracting {}", blob.digest), blob.size, blob.size);
     }
     Ok(snapshot)
 }
 
-fn fetch_blobs(job: &Job, pinned: &Pinned, blobs: &[&Descriptor]) -> Result<()> {
+/// Brings blobs into the store, unless they are there.
+pub(crate) fn fetch_blobs(job: &Job, origin: &Origin, blobs: &[&Descriptor]) -> Result<()> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some(blob) = blobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
@@ -208,7 +212,7 @@ fn fetch_blobs(job: &Job, pinned: &Pinned, blobs: &[&Descriptor]) -> Result<()> 
             }
             job.report.status(&format!("fetching {}", blob.digest), 0, blob.size);
             let mut writer = job.store.blob_writer()?;
-            match &pinned.origin {
+            match origin {
                 Origin::Layout(folder) => Layout::open(folder)?.copy(blob, &mut writer)?,
                 Origin::Registry(reference) => match &job.config.registry {
                     Some(client) => client.blob(reference, blob, &mut writer)?,
@@ -231,8 +235,15 @@ fn fetch_blobs(job: &Job, pinned: &Pinned, blobs: &[&Descriptor]) -> Result<()> 
     })
 }
 
-/// Unpacks a layer on top of others.
-fn unpack(job: &Job, below: Snapshot, layer: Layer, blob: &Descriptor, diff_id: &str) -> Result<Snapshot> {
+/// Unpacks a layer, whose blob is in the store, on top of others.
+pub(crate) fn unpack(
+    job: &Job,
+    below: Snapshot,
+    layer: Layer,
+    blob: &Descriptor,
+    diff_id: &str,
+    info: LayerInfo,
+) -> Result<Snapshot> {
     let file = job.store.open_blob(&blob.digest)?;
     let draft = job.store.draft(below)?;
     let view = draft.view()?;
@@ -270,7 +281,7 @@ fn unpack(job: &Job, below: Snapshot, layer: Layer, blob: &Descriptor, diff_id: 
         size: blob.size,
         diff_id: diff_id.to_owned(),
     };
-    draft.commit_as(layer, LayerInfo { description: "image layer".to_owned(), created: 0, blob: Some(blob) })
+    draft.commit_as(layer, LayerInfo { blob: Some(blob), ..info })
 }
 
 /// Hashes what is read.

@@ -157,7 +157,7 @@ mod tests {
         index.set("young".into(), Mark { changed: now(), ..mark }, [8; 32]);
         index.fine = Some(9);
         index.set("coarse".into(), Mark { changed: index.began - FINE_TICK * 2, ..mark }, [8; 32]);
-        let recent = Mark { device: 9, changed: index.began - FINE_TICK * 2 | 1, ..mark };
+        let recent = Mark { device: 9, changed: (index.began - FINE_TICK * 2) | 1, ..mark };
         assert!(index.began - recent.changed > index.tick(&recent), "it is kept where time goes in fine steps");
         let bytes = index.save(|_| true).unwrap();
         let known = decode(&bytes).unwrap();

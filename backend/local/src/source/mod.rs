@@ -18,7 +18,7 @@ use crate::session::{Reporter, Session, SolveError};
 use crate::store::{Snapshot, Store};
 use crate::{Cancel, Config};
 
-pub(crate) use image::host_platform;
+pub(crate) use image::{Origin, fetch_blobs, host_platform, unpack};
 pub(crate) use local::{Filter, LocalTree};
 
 /// What a source is found and fetched with.

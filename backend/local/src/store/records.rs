@@ -58,6 +58,24 @@ impl Store {
         self.publish(&path, text.as_bytes()).or_fail(execute::STORE, || format!("write {}", path.display()))
     }
 
+    /// Shows every result of which all is here.
+    pub(crate) fn each_result(&self, show: &mut dyn FnMut(Digest, Vec<(u32, Snapshot)>)) -> Result<()> {
+        let mut keys = Vec::new();
+        let named = |path: &Path| Digest::parse(&format!("sha256:{}", path.file_name()?.to_str()?));
+        let listed = each(&self.root, &mut |path, _, _| {
+            keys.extend(named(path));
+            Ok(())
+        });
+        listed.or_fail(execute::STORE, || format!("read the store {}", self.root.display()))?;
+        keys.sort_unstable();
+        for key in keys {
+            if let Some(outputs) = self.result(&key) {
+                show(key, outputs);
+            }
+        }
+        Ok(())
+    }
+
     fn record_path(&self, key: &Digest) -> PathBuf {
         let name = hex(key);
         self.root.join("results").join(&name[..2]).join(name)
