@@ -6,7 +6,10 @@ use rbc_grammar::Document;
 use rbc_lint::LintConfig;
 use serde_json::{Value, json};
 
-use crate::features::{completion, diagnostics, folding, format, hover, links, rename, signature, symbols, tokens};
+use crate::features::{
+    commands, completion, diagnostics, folding, format, hints, hover, lenses, links, rename, selection, signature,
+    symbols, tokens, typing,
+};
 use crate::message::{Failure, Message};
 use crate::names;
 use crate::syntax::Syntax;
@@ -173,6 +176,11 @@ impl Server {
             "documentLinkProvider": {"resolveProvider": false},
             "documentFormattingProvider": true,
             "documentRangeFormattingProvider": true,
+            "documentOnTypeFormattingProvider": {"firstTriggerCharacter": "\\", "moreTriggerCharacter": ["`"]},
+            "selectionRangeProvider": true,
+            "inlayHintProvider": true,
+            "codeLensProvider": {"resolveProvider": false},
+            "executeCommandProvider": {"commands": commands::names()},
             "renameProvider": {"prepareProvider": true},
             "foldingRangeProvider": true,
             "semanticTokensProvider": {
@@ -190,6 +198,10 @@ impl Server {
     }
 
     fn query(&self, method: &str, params: &Value) -> Answer {
+        if method == "workspace/executeCommand" {
+            let message = "there is no such command, or it takes other arguments".to_owned();
+            return commands::run(params).ok_or(Failure { code: Failure::INVALID_PARAMS, message });
+        }
         let Some(name) = method.strip_prefix("textDocument/") else { return unknown(method) };
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or_default();
         let Some(Opened { text, .. }) = self.documents.get(uri) else {
@@ -228,6 +240,10 @@ impl Server {
             "documentLink" => links::all(&syntax, text),
             "formatting" => format::all(text, params),
             "rangeFormatting" => format::range(text, params),
+            "onTypeFormatting" => typing::edits(&syntax, text, offset, params),
+            "selectionRange" => selection::ranges(&syntax, text, params),
+            "inlayHint" => hints::all(&syntax, text, params),
+            "codeLens" => lenses::all(&syntax, text, uri),
             "codeAction" => diagnostics::actions(text, uri, params, &self.options.lint),
             _ => return unknown(method),
         })

@@ -39,7 +39,7 @@ const PIECES: [&str; 24] = [
     "AS",
 ];
 
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 18] = [
     "completion",
     "hover",
     "signatureHelp",
@@ -54,6 +54,10 @@ const METHODS: [&str; 14] = [
     "documentLink",
     "formatting",
     "codeAction",
+    "onTypeFormatting",
+    "selectionRange",
+    "inlayHint",
+    "codeLens",
 ];
 
 /// Numbers that look random and are always the same.
@@ -128,6 +132,8 @@ fn an_edit_is_a_fresh_start() {
                     "position": at,
                     "range": {"start": at, "end": at},
                     "newName": "other",
+                    "positions": [at],
+                    "ch": "\\",
                 });
                 let method = format!("textDocument/{method}");
                 let answer = ask(&mut server, &method, params.clone());
@@ -145,7 +151,10 @@ fn every_place_can_be_asked_about() {
             for method in METHODS {
                 let at = position(text, offset);
                 let range = json!({"start": at, "end": at});
-                let params = json!({"textDocument": {"uri": URI}, "position": at, "range": range, "newName": "other"});
+                let params = json!({
+                    "textDocument": {"uri": URI}, "position": at, "range": range, "newName": "other",
+                    "positions": [at], "ch": "`",
+                });
                 let answer = ask(&mut server, &format!("textDocument/{method}"), params);
                 assert!(answer.get("result").is_some() || method == "rename", "{method}: {answer}");
             }
@@ -182,4 +191,42 @@ fn the_order_of_a_session() {
     assert!(server.is_shut_down() && !server.is_done());
     server.handle(Message::Notification { method: "exit".to_owned(), params: Value::Null });
     assert!(server.is_done() && server.is_shut_down());
+}
+
+/// Asks about a document from its beginning to its end.
+fn whole(text: &str, method: &str) -> Value {
+    let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}});
+    let params = json!({"textDocument": {"uri": URI}, "range": range, "positions": [{"line": 1, "character": 9}]});
+    ask(&mut start(text, "utf-8"), &format!("textDocument/{method}"), params)["result"].take()
+}
+
+#[test]
+fn hints_say_what_is_meant() {
+    let text = "ARG V=1\nFROM a:${V} AS build\nFROM b:$V\nARG N\nENV W=\"x y\" E=$N\nCOPY --from=0 /${W:-z} $E ${W:+q}/$N\nRUN echo \\$V\n";
+    let hints = whole(text, "inlayHint");
+    let hint = |h: &Value| {
+        (h["label"].as_str().unwrap().to_owned(), h["position"]["line"].clone(), h["position"]["character"].clone())
+    };
+    let hints: Vec<_> = hints.as_array().unwrap().iter().map(hint).collect();
+    let expected = [("= 1", 1, 11), ("= 1", 2, 9), ("stage 1", 2, 9), ("= x y", 5, 22), ("= build", 5, 13)];
+    assert_eq!(hints, expected.map(|(label, line, column)| (label.to_owned(), json!(line), json!(column))));
+}
+
+#[test]
+fn stages_can_be_built_and_selections_grow() {
+    let text = "FROM a AS b\nCOPY x /y/z /w\nFROM c\n";
+    let lenses = whole(text, "codeLens");
+    let commands: Vec<_> = lenses.as_array().unwrap().iter().map(|lens| lens["command"]["arguments"].clone()).collect();
+    assert_eq!(commands, [json!([URI, "b"]), json!([URI])]);
+    let mut grown = &whole(text, "selectionRange")[0];
+    let mut ends = Vec::new();
+    while grown.is_object() {
+        ends.push((
+            grown["range"]["start"]["character"].as_u64().unwrap(),
+            grown["range"]["end"]["character"].as_u64().unwrap(),
+        ));
+        grown = &grown["parent"];
+    }
+    // Word, arguments, instruction, stage, file.
+    assert_eq!(ends, [(7, 11), (5, 14), (0, 14), (0, 14), (0, 0)]);
 }

@@ -18,14 +18,19 @@ pub(crate) fn range(text: &Text, params: &Value) -> Value {
 }
 
 fn edits(text: &Text, params: &Value, lines: std::ops::Range<usize>) -> Value {
-    let option = |name: &str| params.get("options").and_then(|options| options.get(name));
-    let spaces = option("insertSpaces").and_then(Value::as_bool).unwrap_or(true);
-    let width = option("tabSize").and_then(Value::as_u64).unwrap_or(4).min(16);
-    let indent = if spaces { " ".repeat(width as usize) } else { "\t".to_owned() };
+    let indent = indent(params);
     let file = SourceFile::new(FileId(0), "", text.as_str());
     let formatted = rbc_fmt::format(&file, &Style { indent, ..Style::default() });
     let places = formatted.edits.into_iter().map(|edit| (edit.span.range(), edit.text));
     let touched =
         places.filter(|(range, _)| text.line_of(range.start) < lines.end && lines.start <= text.line_of(range.end));
     touched.map(|(range, new)| text.edit(range, &new)).collect()
+}
+
+/// The indentation that a request's options want.
+pub(crate) fn indent(params: &Value) -> String {
+    let option = |name: &str| params.get("options").and_then(|options| options.get(name));
+    let spaces = option("insertSpaces").and_then(Value::as_bool).unwrap_or(true);
+    let width = option("tabSize").and_then(Value::as_u64).unwrap_or(4).min(16);
+    if spaces { " ".repeat(width as usize) } else { "\t".to_owned() }
 }
