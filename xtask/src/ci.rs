@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
+/// What images in examples and tests are made of.
+const BUSYBOX: (&str, &str) = ("/bin/busybox", "busybox-static");
+
 /// Programs that tests drive, with the Debian package of each.
 const PROGRAMS: [(&str, &str); 7] = [
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/bin/chromium", "chromium"),
-    ("/bin/busybox", "busybox-static"),
+    BUSYBOX,
     ("/usr/bin/shellcheck", "shellcheck"),
     ("/usr/bin/git", "git"),
     ("/usr/bin/python3", "python3"),
@@ -29,8 +32,12 @@ pub fn step(name: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> R
 
 /// Installs what the tests need and is not there.
 pub fn setup() -> Result<(), String> {
+    install(&PROGRAMS)
+}
+
+fn install(programs: &[(&str, &str)]) -> Result<(), String> {
     let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
+        programs.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,6 +46,18 @@ pub fn setup() -> Result<(), String> {
     let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
     args.extend(missing);
     step("packages", "apt-get", &args, &noninteractive)
+}
+
+/// Builds the example of the README, to an image and to a directory below `target`.
+pub fn example() -> Result<bool, String> {
+    install(&[BUSYBOX])?;
+    let tools = Path::new(BUSYBOX.0).parent().unwrap_or(Path::new("/")).display();
+    let (tools, out) = (format!("tools={tools}"), ["type=oci,dest=target/site.tar", "target/site"]);
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let build = ["build", "examples/site", "--build-context", &tools, "--output", out[0], "--output", out[1]];
+    step("example", &cargo, &[&["run", "--release", "--quiet", "--"], &build[..]].concat(), &[])?;
+    println!("the image is target/site.tar, and its files are in {}", out[1]);
+    Ok(true)
 }
 
 /// The gate.

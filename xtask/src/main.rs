@@ -9,6 +9,7 @@ mod new_rule;
 const HELP: &str = "cargo xtask COMMAND
 
   ci             installs what the tests need, then checks format, lints and documentation, and runs all tests
+  example        builds examples/site to an image and a directory, with the set-up that it needs
   setup          only installs what the tests need (Debian packages)
   conformance [--cases DIR] [--json] [--list N] [--diff ID] [--only ASPECT]
                  runs the recorded cases and says what is identical
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match &args[..] {
         ["ci"] => ci::ci(),
+        ["example"] => ci::example(),
         ["setup"] => ci::setup().map(|()| true),
         ["conformance", rest @ ..] => conformance::run(rest),
         ["bless"] => {
