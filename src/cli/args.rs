@@ -654,7 +654,7 @@ pub struct LockArgs {
 }
 
 /// `rbc lint`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct LintArgs {
     /// Dockerfiles, directories to search for them, or patterns; `-` for standard input. What .gitignore leaves out is not
     /// searched.

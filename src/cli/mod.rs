@@ -13,6 +13,7 @@ pub mod host;
 mod inspect;
 mod lint;
 mod lock;
+pub mod lsp;
 mod messages;
 mod optimizing;
 pub mod progress;
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
         Command::Graph(args) => graph::run(args, &messages),
         Command::Lint(args) => lint::run(args, &messages),
         Command::Fmt(args) => fmt::run(args, &messages),
-        Command::Lsp { .. } => return lsp(),
+        Command::Lsp { .. } => return lsp::run(),
         Command::Lock(args) => lock::run(args, &messages),
         Command::Explain { code } => messages::explain(code.as_deref(), cli.color),
         Command::Passes => tables::passes(),
@@ -128,20 +129,6 @@ fn write_output(file: Option<&Path>, bytes: &[u8]) -> Result<(), Diagnostic> {
         _ = std::fs::remove_file(&draft);
     }
     written.map_err(failed)
-}
-
-/// `rbc lsp`. The exit status is what the protocol says: 0 if the client had said `shutdown`.
-fn lsp() -> ExitCode {
-    let served =
-        rbc_lsp::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock(), rbc_lsp::Options::default());
-    match served {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(e) => {
-            _ = writeln!(std::io::stderr().lock(), "rbc lsp: {e}");
-            ExitCode::from(3)
-        }
-    }
 }
 
 fn man(dir: &Path) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! [`Server`] is a pure core: a message in, messages out, no files, no clock, no threads. [`serve`] puts it at the ends of
 //! two streams. It knows open documents only, asks nothing of the network and sends nothing anywhere.
 
+mod check;
 mod features;
 mod language;
 mod message;
@@ -13,6 +14,7 @@ mod syntax;
 mod text;
 mod value;
 
+pub use check::{Check, TextCheck};
 pub use message::{Failure, Message};
 pub use server::{Options, Server};
 pub use stream::serve;

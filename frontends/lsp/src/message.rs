@@ -48,6 +48,8 @@ impl Failure {
     pub const INVALID_PARAMS: i64 = -32602;
     /// A request before `initialize`.
     pub const NOT_INITIALIZED: i64 = -32002;
+    /// The client does not want it any more.
+    pub const CANCELLED: i64 = -32800;
     /// What was asked cannot be done, through no fault of the server.
     pub const REQUEST_FAILED: i64 = -32803;
 }

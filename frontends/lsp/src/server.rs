@@ -1,11 +1,13 @@
 //! The server's state and the methods it knows.
 
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 
 use rbc_grammar::Document;
-use rbc_lint::LintConfig;
+use rbc_source::{Diagnostic, FileId, SourceFile};
 use serde_json::{Value, json};
 
+use crate::check::{Check, TextCheck};
 use crate::features::{
     commands, completion, diagnostics, folding, format, hints, hover, lenses, links, rename, selection, signature,
     symbols, tokens, typing,
@@ -16,18 +18,23 @@ use crate::syntax::Syntax;
 use crate::text::{Encoding, Position, Text};
 
 /// How a server is to be.
-#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which rules its diagnostics follow.
-    pub lint: LintConfig,
+    /// Who finds what is wrong.
+    pub check: Box<dyn Check>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { check: Box::new(TextCheck::default()) }
+    }
 }
 
 /// A language server for one client.
 pub struct Server {
-    options: Options,
+    check: RefCell<Box<dyn Check>>,
     client: Client,
     stage: Stage,
-    documents: HashMap<String, Opened>,
+    documents: BTreeMap<String, Opened>,
 }
 
 /// How far the session is.
@@ -47,6 +54,10 @@ pub(crate) struct Client {
     pub snippets: bool,
     /// It asks for diagnostics.
     pub pulls: bool,
+    /// It can be told to ask for them again.
+    pub refreshes: bool,
+    /// It can be asked to watch files.
+    pub watches: bool,
     pub whole_lines: bool,
     pub folding_limit: Option<usize>,
     pub markdown: bool,
@@ -55,14 +66,20 @@ pub(crate) struct Client {
 struct Opened {
     text: Text,
     version: Value,
+    /// What is wrong in this text, once somebody asked.
+    found: OnceCell<Vec<Diagnostic>>,
 }
+
+/// The files around a document on which diagnostics depend.
+const WATCHED: &str = "**/{rbc.toml,.hadolint.yaml,.hadolint.yml,.dockerignore,*.dockerignore}";
 
 type Answer = Result<Value, Failure>;
 
 impl Server {
     /// A server that was not spoken to yet.
     pub fn new(options: Options) -> Self {
-        Server { options, client: Client::default(), stage: Stage::New, documents: HashMap::new() }
+        let check = RefCell::new(options.check);
+        Server { check, client: Client::default(), stage: Stage::New, documents: BTreeMap::new() }
     }
 
     /// Whether the client said `exit`.
@@ -81,7 +98,7 @@ impl Server {
             Message::Request { id, method, params } => {
                 vec![Message::Response { id, result: self.request(&method, &params) }]
             }
-            Message::Notification { method, params } => self.notification(&method, &params).into_iter().collect(),
+            Message::Notification { method, params } => self.notification(&method, &params),
             Message::Response { .. } => Vec::new(),
         }
     }
@@ -101,14 +118,45 @@ impl Server {
         }
     }
 
-    fn notification(&mut self, method: &str, params: &Value) -> Option<Message> {
+    fn notification(&mut self, method: &str, params: &Value) -> Vec<Message> {
         if method == "exit" {
             self.stage = Stage::Done(self.stage == Stage::ShutDown);
-            return None;
+            return Vec::new();
         }
         if self.stage != Stage::Running {
-            return None;
+            return Vec::new();
         }
+        match method {
+            "initialized" if self.client.watches => vec![request(
+                "rbc-watch",
+                "client/registerCapability",
+                json!({"registrations": [{
+                    "id": "watch",
+                    "method": "workspace/didChangeWatchedFiles",
+                    "registerOptions": {"watchers": [{"globPattern": WATCHED}]},
+                }]}),
+            )],
+            "workspace/didChangeWatchedFiles" | "workspace/didChangeConfiguration" | "textDocument/didSave" => {
+                self.reload()
+            }
+            _ => self.synchronize(method, params).into_iter().collect(),
+        }
+    }
+
+    /// Files have changed: everything is looked at again.
+    fn reload(&mut self) -> Vec<Message> {
+        self.check.get_mut().reload();
+        for opened in self.documents.values_mut() {
+            opened.found.take();
+        }
+        match (self.client.pulls, self.client.refreshes) {
+            (true, true) => vec![request("rbc-refresh", "workspace/diagnostic/refresh", Value::Null)],
+            (true, false) => Vec::new(),
+            (false, _) => self.documents.keys().filter_map(|uri| self.publish(uri)).collect(),
+        }
+    }
+
+    fn synchronize(&mut self, method: &str, params: &Value) -> Option<Message> {
         let document = params.get("textDocument")?;
         let uri = document.get("uri")?.as_str()?;
         let version = document.get("version").cloned().unwrap_or_default();
@@ -116,7 +164,7 @@ impl Server {
             "textDocument/didOpen" => {
                 let text = document.get("text")?.as_str()?.to_owned();
                 let text = Text::new(text, self.client.encoding);
-                self.documents.insert(uri.to_owned(), Opened { text, version });
+                self.documents.insert(uri.to_owned(), Opened { text, version, found: OnceCell::new() });
                 self.publish(uri)
             }
             "textDocument/didChange" => {
@@ -125,20 +173,30 @@ impl Server {
                 for change in params.get("contentChanges")?.as_array()? {
                     opened.text.change(change);
                 }
+                opened.found.take();
                 self.publish(uri)
             }
             "textDocument/didClose" => {
                 self.documents.remove(uri)?;
+                self.check.get_mut().forget(uri);
                 (!self.client.pulls).then(|| published(uri, Value::Null, json!([])))
             }
             _ => None,
         }
     }
 
+    /// What is wrong in a document.
+    fn found<'o>(&self, uri: &str, opened: &'o Opened) -> &'o [Diagnostic] {
+        opened.found.get_or_init(|| {
+            let file = SourceFile::new(FileId(0), "", opened.text.as_str());
+            self.check.borrow_mut().check(uri, &file)
+        })
+    }
+
     /// Diagnostics for a client that does not ask for them.
     fn publish(&self, uri: &str) -> Option<Message> {
         let opened = self.documents.get(uri).filter(|_| !self.client.pulls)?;
-        let found = diagnostics::all(&opened.text, uri, &self.options.lint);
+        let found = diagnostics::all(self.found(uri, opened), &opened.text, uri);
         Some(published(uri, opened.version.clone(), found))
     }
 
@@ -155,6 +213,8 @@ impl Server {
             },
             snippets: flag("textDocument/completion/completionItem/snippetSupport"),
             pulls: has("textDocument/diagnostic").is_some(),
+            refreshes: flag("workspace/diagnostics/refreshSupport"),
+            watches: flag("workspace/didChangeWatchedFiles/dynamicRegistration"),
             whole_lines: flag("textDocument/foldingRange/lineFoldingOnly"),
             folding_limit: has("textDocument/foldingRange/rangeLimit")
                 .and_then(Value::as_f64)
@@ -164,7 +224,7 @@ impl Server {
         self.stage = Stage::Running;
         let mut capabilities = json!({
             "positionEncoding": match self.client.encoding { Encoding::Utf8 => "utf-8", Encoding::Utf16 => "utf-16" },
-            "textDocumentSync": {"openClose": true, "change": 2},
+            "textDocumentSync": {"openClose": true, "change": 2, "save": true},
             "completionProvider": {"triggerCharacters": ["$", "{", "-", "=", ",", " "]},
             "hoverProvider": true,
             "signatureHelpProvider": {"triggerCharacters": [" ", "=", ",", "["]},
@@ -178,6 +238,7 @@ impl Server {
             "documentRangeFormattingProvider": true,
             "documentOnTypeFormattingProvider": {"firstTriggerCharacter": "\\", "moreTriggerCharacter": ["`"]},
             "selectionRangeProvider": true,
+            "workspace": {"workspaceFolders": {"supported": true, "changeNotifications": false}},
             "inlayHintProvider": true,
             "codeLensProvider": {"resolveProvider": false},
             "executeCommandProvider": {"commands": commands::names()},
@@ -204,17 +265,26 @@ impl Server {
         }
         let Some(name) = method.strip_prefix("textDocument/") else { return unknown(method) };
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or_default();
-        let Some(Opened { text, .. }) = self.documents.get(uri) else {
+        let Some(opened) = self.documents.get(uri) else {
             let message = format!("the document {uri} is not open");
             return Err(Failure { code: Failure::INVALID_PARAMS, message });
         };
+        let text = &opened.text;
+        // These need no more than what was found already.
+        match name {
+            "diagnostic" => {
+                let items = diagnostics::all(self.found(uri, opened), text, uri);
+                return Ok(json!({"kind": "full", "items": items}));
+            }
+            "codeAction" => return Ok(diagnostics::actions(self.found(uri, opened), text, uri, params)),
+            _ => {}
+        }
         let document = Document::parse(text.as_str());
         let syntax = Syntax::new(&document);
         let position = params.get("position").and_then(Position::read);
         let offset = position.map_or(0, |position| text.offset(position));
         let location = |range| json!({"uri": uri, "range": text.range(range)});
         Ok(match name {
-            "diagnostic" => json!({"kind": "full", "items": diagnostics::all(text, uri, &self.options.lint)}),
             "completion" => completion::items(&syntax, text, offset, self.client.snippets),
             "hover" => hover::at(&syntax, text, offset, self.client.markdown),
             "signatureHelp" => signature::at(&syntax, offset),
@@ -244,7 +314,6 @@ impl Server {
             "selectionRange" => selection::ranges(&syntax, text, params),
             "inlayHint" => hints::all(&syntax, text, params),
             "codeLens" => lenses::all(&syntax, text, uri),
-            "codeAction" => diagnostics::actions(text, uri, params, &self.options.lint),
             _ => return unknown(method),
         })
     }
@@ -252,6 +321,10 @@ impl Server {
 
 fn unknown(method: &str) -> Answer {
     Err(Failure { code: Failure::METHOD_NOT_FOUND, message: format!("there is no method {method}") })
+}
+
+fn request(id: &str, method: &str, params: Value) -> Message {
+    Message::Request { id: id.into(), method: method.to_owned(), params }
 }
 
 fn published(uri: &str, version: Value, diagnostics: Value) -> Message {

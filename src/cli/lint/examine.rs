@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rbc_grammar::Document;
 use rbc_ir::CapSet;
+use rbc_lint::{LintConfig, ScriptCache};
 use rbc_lower::questions::{ImageQuestion, SourceQuestion};
 use rbc_sema::options::Surroundings;
 use rbc_source::{Applicability, Diagnostic, Fix, SourceFile};
@@ -53,10 +54,35 @@ fn wanted(found: &Diagnostic, fixes: Fixes) -> Option<&Fix> {
     found.fixes.iter().find(|fix| fixes == Fixes::All || fix.applicability == Applicability::Safe)
 }
 
-/// What the compiler's checks, the rules and ShellCheck find. The file is checked as if it were built with the directory around
-/// it as the context; nothing outside is looked up.
+/// What the compiler, the rules and ShellCheck find.
 fn check(unit: &Unit, file: &SourceFile) -> Result<Vec<Diagnostic>, Diagnostic> {
+    let Some(shellcheck) = &unit.shellcheck else {
+        return Ok(findings(file, &unit.config, unit.ignore.clone(), None));
+    };
     let document = Document::parse(file.text());
+    let mut rules = rbc_lint::check(file, &document, &unit.config);
+    rules.extend(shellcheck.check(file, &document, &unit.config)?);
+    Ok(rbc_lint::join(file, &document, &unit.config, compiled(file, unit.ignore.clone()), rules))
+}
+
+/// What the compiler and the rules find. For a text that is checked again and again, `scripts` are those of the time before.
+pub fn findings(
+    file: &SourceFile,
+    config: &LintConfig,
+    ignore: Option<(String, String)>,
+    scripts: Option<&mut ScriptCache>,
+) -> Vec<Diagnostic> {
+    let document = Document::parse(file.text());
+    let rules = match scripts {
+        Some(scripts) => rbc_lint::check_again(file, &document, config, scripts),
+        None => rbc_lint::check(file, &document, config),
+    };
+    rbc_lint::join(file, &document, config, compiled(file, ignore), rules)
+}
+
+/// What the compiler finds. The file is checked as if it were built with the directory around it as the context; nothing outside
+/// is looked up.
+fn compiled(file: &SourceFile, ignore: Option<(String, String)>) -> Vec<Diagnostic> {
     let input = Input {
         file,
         attrs: BTreeMap::new(),
@@ -67,18 +93,13 @@ fn check(unit: &Unit, file: &SourceFile) -> Result<Vec<Diagnostic>, Diagnostic> 
             unique: String::new(),
         },
         caps: CapSet::all(),
-        ignore: unit.ignore.clone(),
+        ignore,
         inputs: BTreeMap::new(),
         labs: rbc_grammar::detect_syntax(file.text()).is_some_and(|syntax| syntax.first().ends_with("labs")),
         purpose: Purpose::Check,
     };
     let compiled = compile(input, &mut Nobody);
-    let found = compiled.errors.into_iter().chain(compiled.warnings).collect();
-    let mut rules = rbc_lint::check(file, &document, &unit.config);
-    if let Some(shellcheck) = &unit.shellcheck {
-        rules.extend(shellcheck.check(file, &document, &unit.config)?);
-    }
-    Ok(rbc_lint::join(file, &document, &unit.config, found, rules))
+    compiled.errors.into_iter().chain(compiled.warnings).collect()
 }
 
 /// A host that asks nobody: images are taken for empty ones, URLs for files.

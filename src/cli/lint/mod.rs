@@ -15,7 +15,8 @@ use super::args::{LintArgs, MessageFormat};
 use super::messages::Messages;
 use super::project::{read, read_optional};
 use super::{Failure, files, rewrite, write_output};
-use configs::Configs;
+pub(super) use configs::Configs;
+pub(super) use examine::findings;
 use examine::{Fixes, examine};
 use shellcheck::ShellCheck;
 
@@ -95,7 +96,7 @@ pub fn run(args: &LintArgs, messages: &Messages) -> Result<(), Failure> {
 }
 
 /// The ignore file that a build with the file's directory as its context has.
-fn ignore_file(path: &Path) -> Result<Option<(String, String)>, Diagnostic> {
+pub(super) fn ignore_file(path: &Path) -> Result<Option<(String, String)>, Diagnostic> {
     let Some(name) = path.file_name().filter(|_| path != Path::new("-")) else { return Ok(None) };
     let own = read_optional(&path.with_file_name(format!("{}.dockerignore", name.to_string_lossy())))?;
     if own.is_some() { Ok(own) } else { read_optional(&path.with_file_name(".dockerignore")) }

@@ -2,24 +2,14 @@
 
 use std::ops::Range;
 
-use rbc_grammar::Document;
-use rbc_lint::LintConfig;
-use rbc_source::{Applicability, Diagnostic, FileId, Fix, Severity, SourceFile};
+use rbc_source::{Applicability, Diagnostic, Fix, Severity};
 use serde_json::{Value, json};
 
 use crate::text::Text;
 
-/// What the parser, its checks and the rules find.
-fn find(text: &Text, lint: &LintConfig) -> Vec<Diagnostic> {
-    let file = SourceFile::new(FileId(0), "", text.as_str());
-    let mut found = rbc_dockerfile::parse(&file).diagnostics;
-    found.extend(rbc_lint::check(&file, &Document::parse(text.as_str()), lint));
-    found
-}
-
-/// All diagnostics of a document.
-pub(crate) fn all(text: &Text, uri: &str, lint: &LintConfig) -> Value {
-    find(text, lint).iter().map(|diagnostic| protocol(diagnostic, text, uri)).collect()
+/// Diagnostics as the protocol has them.
+pub(crate) fn all(found: &[Diagnostic], text: &Text, uri: &str) -> Value {
+    found.iter().map(|diagnostic| protocol(diagnostic, text, uri)).collect()
 }
 
 /// Where a diagnostic is shown: on the part of an instruction that is wrong, if one is known, since the whole would hide it.
@@ -70,18 +60,18 @@ fn protocol(diagnostic: &Diagnostic, text: &Text, uri: &str) -> Value {
 }
 
 /// The fixes of the diagnostics that touch a range.
-pub(crate) fn actions(text: &Text, uri: &str, params: &Value, lint: &LintConfig) -> Value {
+pub(crate) fn actions(found: &[Diagnostic], text: &Text, uri: &str, params: &Value) -> Value {
     let Some(range) = params.get("range").and_then(|range| text.read_range(range)) else { return Value::Null };
     let only = params.pointer("/context/only").and_then(Value::as_array);
     if only.is_some_and(|kinds| !kinds.iter().any(|kind| kind == "" || kind == "quickfix")) {
         return json!([]);
     }
     let mut actions: Vec<Value> = Vec::new();
-    for diagnostic in find(text, lint) {
+    for diagnostic in found {
         let touches = |place: Range<usize>| place.start <= range.end && range.start <= place.end;
         let whole = diagnostic.primary.as_ref().map_or(0..0, |label| label.span.range());
-        if touches(place(&diagnostic)) || touches(whole) {
-            actions.extend(diagnostic.fixes.iter().map(|fix| action(&diagnostic, fix, text, uri)));
+        if touches(place(diagnostic)) || touches(whole) {
+            actions.extend(diagnostic.fixes.iter().map(|fix| action(diagnostic, fix, text, uri)));
         }
     }
     actions.into()
