@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps};
 use rustix::io::Errno;
@@ -145,11 +146,20 @@ pub(crate) fn chown_at(dir: impl AsFd, name: &CStr, uid: u32, gid: u32) -> io::R
     }
 }
 
+/// Whether files can be cloned, as far as is known.
+static CLONES: AtomicBool = AtomicBool::new(true);
+
 /// Copies what is left of a file: as shared blocks where the file system can, inside the kernel otherwise. Gives the
 /// number of bytes.
 pub(crate) fn copy_content(from: &mut File, to: &mut File) -> io::Result<u64> {
-    if rustix::fs::ioctl_ficlone(&*to, &*from).is_ok() {
-        return Ok(from.metadata()?.len());
+    let size = from.metadata()?.len();
+    if CLONES.load(Ordering::Relaxed) {
+        match rustix::fs::ioctl_ficlone(&*to, &*from) {
+            Ok(()) => return Ok(size),
+            // It is a matter of the store's file system, so that it is asked once.
+            Err(Errno::OPNOTSUPP | Errno::NOTTY) => CLONES.store(false, Ordering::Relaxed),
+            Err(_) => {}
+        }
     }
     let mut copied = 0;
     loop {
@@ -157,7 +167,13 @@ pub(crate) fn copy_content(from: &mut File, to: &mut File) -> io::Result<u64> {
             // Files of pseudo file systems say they are empty and are not, so that is looked at.
             Ok(0) if copied > 0 => return Ok(copied),
             Ok(0) => break,
-            Ok(n) => copied += n as u64,
+            Ok(n) => {
+                copied += n as u64;
+                // Who reads a file that grows under its hands sees that by its size.
+                if copied == size {
+                    return Ok(copied);
+                }
+            }
             Err(Errno::INTR) => {}
             Err(Errno::NOSYS | Errno::XDEV | Errno::PERM | Errno::IO | Errno::OPNOTSUPP | Errno::INVAL)
                 if copied == 0 =>
