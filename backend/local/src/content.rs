@@ -124,7 +124,7 @@ fn one(store: &Store, content: &Content, selector: &Selector) -> Result<Digest> 
     match content {
         Content::Local(tree) => {
             let root = tree.open()?;
-            let mut hasher = Hasher::new(Source { root: root.as_fd(), tree: Some(tree) }, selector)?;
+            let mut hasher = Hasher::new(Source { root: root.as_fd(), tree: Some(tree), donor: None }, selector)?;
             hasher.selected(selector).map_err(failed)
         }
         Content::Snapshot(snapshot) => {
@@ -134,7 +134,7 @@ fn one(store: &Store, content: &Content, selector: &Selector) -> Result<Digest> 
                 return Ok(known);
             }
             let view = store.view(snapshot)?;
-            let mut hasher = Hasher::new(Source { root: view.root(), tree: None }, selector)?;
+            let mut hasher = Hasher::new(Source { root: view.root(), tree: None, donor: None }, selector)?;
             let digest = hasher.selected(selector).map_err(failed)?;
             store.put_digest(&key, &digest)?;
             Ok(digest)

@@ -364,7 +364,7 @@ fn make_cache(job: &Job, dir: &Path, base: &Snapshot) -> Result<()> {
     rustix::fs::fchmod(&to, Mode::from_raw_mode(0o755)).or_fail(execute::STORE, failed)?;
     if !base.layers().is_empty() {
         let from = job.store.view(base)?;
-        let source = crate::file::Source { root: from.root(), tree: None };
+        let source = crate::file::Source { root: from.root(), tree: None, donor: None };
         crate::file::copy_all(&source, to.as_fd(), job.cancel).map_err(|e| e.diagnostic)?;
     }
     match std::fs::rename(&draft, dir) {

@@ -402,6 +402,9 @@ impl Copier<'_> {
                 if let Some(first) = first {
                     let linked = rustix::fs::linkat(self.root, &first, to, to_name, AtFlags::empty());
                     linked.map_err(|e| self.fault(e))?;
+                } else if self.lent(&stat, to, to_name) {
+                    // A file that is the same has the same owner, mode and times.
+                    return Ok(());
                 } else {
                     self.regular(from, name, &stat, to, to_name)?;
                     if stat.st_nlink > 1 {
@@ -425,6 +428,13 @@ impl Copier<'_> {
             _ => return Ok(()),
         }
         self.attributes(from, name, &stat, to, to_name)
+    }
+
+    /// Whether the file was taken from an earlier copy of its directory.
+    fn lent(&self, stat: &Stat, to: BorrowedFd, name: &CStr) -> bool {
+        let (Some(donor), Some(tree)) = (self.source.donor, self.source.tree) else { return false };
+        let entry = tree.entry(&self.from).filter(|_| stat.st_nlink == 1 && tree.is_as_hashed(&self.from, stat));
+        entry.is_some_and(|entry| donor.lend(&self.from, entry, to, name))
     }
 
     fn clear(&self, to: BorrowedFd, name: &CStr) -> Try<()> {

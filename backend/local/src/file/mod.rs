@@ -24,7 +24,7 @@ use crate::Cancel;
 use crate::error::{Fail, Result, failure, show};
 use crate::fs::{clean, make_dir, open_beneath, open_dir_at, remove, resolve, set_times};
 use crate::session::SolveError;
-use crate::source::LocalTree;
+use crate::source::{Donor, LocalTree};
 use crate::store::{Draft, Snapshot, Store, View};
 
 pub(crate) use copy::{copy_all, run as copy};
@@ -43,6 +43,8 @@ pub(crate) struct Source<'a> {
     pub root: BorrowedFd<'a>,
     /// Of a directory of the user's, what is part of the source.
     pub tree: Option<&'a LocalTree>,
+    /// An earlier copy of that directory, from which files that are the same are taken as they are.
+    pub donor: Option<&'a Donor>,
 }
 
 impl Source<'_> {
@@ -153,8 +155,8 @@ enum Opened {
 impl Opened {
     fn source(&self) -> Source<'_> {
         match self {
-            Opened::View(view) => Source { root: view.root(), tree: None },
-            Opened::Local(root, tree) => Source { root: root.as_fd(), tree: Some(tree) },
+            Opened::View(view) => Source { root: view.root(), tree: None, donor: None },
+            Opened::Local(root, tree) => Source { root: root.as_fd(), tree: Some(tree), donor: None },
         }
     }
 }
@@ -297,7 +299,7 @@ fn symlink(root: BorrowedFd, a: &Symlink, owner: Owner) -> io::Result<()> {
 
 fn rm(root: BorrowedFd, a: &Rm) -> Result<()> {
     let paths = if a.allow_wildcard {
-        let source = Source { root, tree: None };
+        let source = Source { root, tree: None, donor: None };
         wildcards(&source, &a.path, false).or_fail(execute::FILES, || format!("find `{}`", show(&a.path)))?
     } else {
         vec![clean(&a.path)]

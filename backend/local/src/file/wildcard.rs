@@ -89,7 +89,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
         let root = crate::fs::open_dir(folder.path()).unwrap();
-        let source = Source { root: std::os::fd::AsFd::as_fd(&root), tree: None };
+        let source = Source { root: std::os::fd::AsFd::as_fd(&root), tree: None, donor: None };
         let find = |p: &str| -> Vec<String> {
             let found = wildcards(&source, p, true).unwrap();
             found.iter().map(|p| p.to_str().unwrap().to_owned()).collect()

@@ -366,8 +366,14 @@ fn keep(job: &Job, pinned: &Pinned, work: &Path, time: Option<i64>) -> Result<Sn
     action.dir_copy_contents = true;
     action.timestamp = time.map_or(-1, |seconds| seconds * 1_000_000_000);
     let owner = Some((0, 0));
-    crate::file::copy(&crate::file::Source { root: dir.as_fd(), tree: None }, view.root(), &action, owner, job.cancel)
-        .map_err(|e| e.diagnostic)?;
+    crate::file::copy(
+        &crate::file::Source { root: dir.as_fd(), tree: None, donor: None },
+        view.root(),
+        &action,
+        owner,
+        job.cancel,
+    )
+    .map_err(|e| e.diagnostic)?;
     drop(view);
     let description = format!("git {}", redacted(&pinned.remote));
     draft.commit_as(crate::store::Layer::random(), LayerInfo { description, ..LayerInfo::default() })

@@ -46,6 +46,10 @@ impl Mark {
     pub(super) fn size(&self) -> u64 {
         self.size
     }
+
+    pub(super) fn modified(&self) -> i128 {
+        self.modified
+    }
 }
 
 /// Known hashes, by path below the directory.

@@ -17,6 +17,7 @@ use rbc_wire::Digest;
 use rustix::fs::{AtFlags, FileType, OFlags, Stat};
 use sha2::{Digest as _, Sha256};
 
+use super::Donor;
 use super::index::{Index, Mark};
 use crate::Cancel;
 use crate::error::{Fail, Result, failure, reason, show};
@@ -47,6 +48,13 @@ pub(crate) struct LocalEntry {
     /// The hash of a file's contents.
     pub hash: [u8; 32],
     mark: Mark,
+}
+
+impl LocalEntry {
+    /// When it was modified, in nanoseconds since 1970.
+    pub(super) fn modified(&self) -> i128 {
+        self.mark.modified()
+    }
 }
 
 /// A directory of the user's, as it was when the build began. Nothing is copied.
@@ -142,6 +150,11 @@ impl LocalTree {
         path.as_os_str().is_empty() || self.entries.contains_key(path)
     }
 
+    /// What is at a path.
+    pub(crate) fn entry(&self, path: &Path) -> Option<&LocalEntry> {
+        self.entries.get(path)
+    }
+
     /// Whether a file is what it was when it was hashed.
     pub(crate) fn is_as_hashed(&self, path: &Path, stat: &Stat) -> bool {
         self.entries.get(path).is_some_and(|entry| entry.mark == Mark::of(stat))
@@ -161,10 +174,15 @@ impl LocalTree {
         let draft = store.draft(Snapshot::default())?;
         let root = self.open()?;
         let view = draft.view()?;
-        copy_all(&Source { root: root.as_fd(), tree: Some(self) }, view.root(), cancel).map_err(|e| e.diagnostic)?;
+        let donor = Donor::of(store, &self.root);
+        let source = Source { root: root.as_fd(), tree: Some(self), donor: donor.as_ref() };
+        copy_all(&source, view.root(), cancel).map_err(|e| e.diagnostic)?;
         drop(view);
         let description = format!("local directory {}", show(&self.root));
-        draft.commit_as(layer, LayerInfo { description, ..LayerInfo::default() })
+        let made = draft.commit_as(layer.clone(), LayerInfo { description, ..LayerInfo::default() })?;
+        Donor::keep(store, &self.root, &layer, &self.entries)
+            .or_fail(execute::STORE, || format!("note the copy of {}", show(&self.root)))?;
+        Ok(made)
     }
 }
 
@@ -489,5 +507,29 @@ mod tests {
         assert_eq!(read(), before);
         fs::write(context.path().join("a/one"), "other").unwrap();
         assert_ne!(read(), before);
+    }
+
+    #[test]
+    fn a_second_copy_shares_what_is_the_same() {
+        use std::os::unix::fs::MetadataExt;
+        let (folder, place) = (context(), Folder::new());
+        let store = Store::open(place.path()).unwrap();
+        let copy = || {
+            let tree = LocalTree::read(&store, folder.path(), &Filter::default(), &[]).unwrap();
+            let snapshot = tree.snapshot(&store, &[]).unwrap();
+            let files = store.layer_files(&snapshot.layers()[0]);
+            move |path: &str| fs::metadata(files.join(path)).unwrap()
+        };
+        let first = copy();
+        fs::write(folder.path().join("a/one"), "another").unwrap();
+        // Equal bytes with another time are another file.
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        fs::File::open(folder.path().join("a.b")).unwrap().set_modified(old).unwrap();
+        let second = copy();
+        assert_eq!(first("b/one").ino(), second("b/one").ino());
+        assert_ne!(first("a/one").ino(), second("a/one").ino());
+        assert_ne!(first("a.b").ino(), second("a.b").ino());
+        assert_eq!(second("a.b").modified().unwrap(), old);
+        assert_eq!(second("a/one").len(), 7);
     }
 }

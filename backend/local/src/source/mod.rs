@@ -1,6 +1,7 @@
 //! What builds start from.
 
 mod archive;
+mod donor;
 mod git;
 mod http;
 mod image;
@@ -18,6 +19,7 @@ use crate::session::{Reporter, Session, SolveError};
 use crate::store::{Snapshot, Store};
 use crate::{Cancel, Config};
 
+pub(crate) use donor::Donor;
 pub(crate) use image::{Origin, fetch_blobs, host_platform, unpack};
 pub(crate) use local::{Filter, LocalTree};
 
