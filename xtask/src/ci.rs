@@ -60,6 +60,17 @@ pub fn example() -> Result<bool, String> {
     Ok(true)
 }
 
+/// Builds, tests and packages what is below `editors`.
+pub fn editors() -> Result<bool, String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    step("server", &cargo, &["build", "--quiet", "--package", "rbc"], &[])?;
+    let npm = |args: &[&str]| step("VS Code", "npm", &[&["--prefix", "editors/vscode"], args].concat(), &[]);
+    npm(&["ci", "--no-audit", "--no-fund"])?;
+    npm(&["test"])?;
+    npm(&["run", "package"])?;
+    Ok(true)
+}
+
 /// The gate.
 pub fn ci() -> Result<bool, String> {
     setup()?;

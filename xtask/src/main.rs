@@ -13,6 +13,7 @@ const HELP: &str = "cargo xtask COMMAND
   setup          only installs what the tests need (Debian packages)
   conformance [--cases DIR] [--json] [--list N] [--diff ID] [--only ASPECT]
                  runs the recorded cases and says what is identical
+  editors        builds, tests and packages the extensions of editors (needs npm)
   bless          runs the tests and updates the files that they compare with
   bench [NAME]   runs the benchmarks
   new-rule ID NAME
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         ["example"] => ci::example(),
         ["setup"] => ci::setup().map(|()| true),
         ["conformance", rest @ ..] => conformance::run(rest),
+        ["editors"] => ci::editors(),
         ["bless"] => {
             ci::step("bless", "cargo", &["test", "--workspace", "--quiet"], &[("RBC_BLESS", "1")]).map(|()| true)
         }
