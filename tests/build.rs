@@ -198,6 +198,8 @@ fn flags_that_cannot_be_are_refused_before_anything_is_built() {
         (&["--annotation", "nothing"], "write KEY=VALUE"),
         (&["-o", "-", "-o", "type=oci,dest=-"], "two outputs cannot go to standard output"),
         (&["--ssh", "default=token"], "token"),
+        (&["--provenance=mode=max"], "attestations are not made here"),
+        (&["--sbom"], "attestations are not made here"),
     ] {
         let output = kitchen.build(&[&["app"], args].concat());
         assert!(!output.status.success() && stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
@@ -215,7 +217,7 @@ fn rights_beyond_the_sandbox_must_be_allowed() {
         "{}",
         stderr(&refused)
     );
-    kitchen.fine(&["app", "--allow", "network.host"]);
+    kitchen.fine(&["app", "--allow", "network.host", "--provenance=false", "--sbom=false"]);
 }
 
 #[test]

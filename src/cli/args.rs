@@ -301,6 +301,12 @@ pub struct ResultArgs {
     /// those of all steps.
     #[arg(long = "cache-to", value_name = "NAME|type=TYPE,...")]
     pub cache_to: Vec<String>,
+    /// Say how the image was made: not supported, so only `false` is accepted, which is the default.
+    #[arg(long, value_name = "false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub provenance: Option<String>,
+    /// List what is in the image: not supported, so only `false` is accepted, which is the default.
+    #[arg(long, value_name = "false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub sbom: Option<String>,
     /// Write the id of the image to this file.
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,

@@ -122,6 +122,12 @@ pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
     for cache in caches(&args.cache_to, "--cache-to")? {
         job.cache_to.push(build::cache_to(&cache)?);
     }
+    for (flag, value) in [("--provenance", &args.provenance), ("--sbom", &args.sbom)] {
+        // A promise that is not kept would be worse than none.
+        if value.as_deref().is_some_and(|value| rbc_source::go_bool(value) != Some(false)) {
+            return Err(option(format!("attestations are not made here: `{flag}` can only be `false`")));
+        }
+    }
     for text in &args.secrets {
         let secret = forms::secret(text).map_err(|why| option(format!("`--secret {text}`: {why}")))?;
         if let Some((id, value)) = read_secret(&secret)? {
