@@ -171,6 +171,7 @@ pub fn compile_text(text: &str) -> Compiled {
         inputs: BTreeMap::new(),
         labs: true,
         purpose: Purpose::Build,
+        frontend: None,
     };
     compile(input, &mut Anything)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rbc_ast::check::CheckConfig;
 use rbc_ast::recipe::{Recipe, Trigger};
 use rbc_ir::{CapSet, caps};
 use rbc_lower::questions::{Answers, Image, ImageQuestion, Question, SourceQuestion};
@@ -12,6 +13,8 @@ use rbc_sema::options::Surroundings;
 use rbc_source::{Diagnostic, Parsed, SourceFile, environment};
 use rbc_wire::Emitted;
 use serde_json::Value;
+
+use crate::Frontend;
 
 /// What to compile.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Input<'a> {
     pub inputs: BTreeMap<String, rbc_lower::questions::Input>,
     /// Allow experimental features.
     pub labs: bool,
+    /// The language of the file, unless the file tells it.
+    pub frontend: Option<&'static Frontend>,
     /// What for.
     pub purpose: Purpose,
 }
@@ -137,6 +142,8 @@ const MOST_ROUNDS: usize = 1_000;
 
 /// Compiles a Dockerfile.
 pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
+    let frontend = input.frontend.unwrap_or_else(|| Frontend::of(input.file));
+    let parse = |checks: &CheckConfig| (frontend.parse)(input.file, checks);
     let failed = |recipe, error: Box<Diagnostic>| Compiled {
         recipe,
         options: None,
@@ -146,7 +153,7 @@ pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
     };
     let options = match Options::from_attrs(input.attrs, input.surroundings) {
         Ok(options) => options,
-        Err(error) => return failed(rbc_dockerfile::parse(input.file), error),
+        Err(error) => return failed(parse(&CheckConfig::default()), error),
     };
     if let Err(error) = check_cache_imports(options.attrs.get("cache-imports").map_or("", String::as_str)) {
         return failed(rbc_dockerfile::parse(input.file), error);
@@ -154,7 +161,7 @@ pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
     if !input.caps.supports(caps::FILE_BASE) {
         let found = Diagnostic::new(environment::OLD_BACKEND, "the backend cannot copy files");
         let found = found.note("BuildKit can from version 0.5 on");
-        return failed(rbc_dockerfile::parse(input.file), Box::new(found));
+        return failed(parse(&CheckConfig::default()), Box::new(found));
     }
     let checks = match &options.check {
         Some(checks) => Ok(checks.clone()),
@@ -162,10 +169,10 @@ pub fn compile(input: Input<'_>, host: &mut dyn Host) -> Compiled {
     };
     let checks = match checks {
         Ok(checks) => checks,
-        Err(error) => return failed(rbc_dockerfile::parse(input.file), error),
+        Err(error) => return failed(parse(&CheckConfig::default()), error),
     };
     let mut compiled = Compiled {
-        recipe: rbc_dockerfile::parse_with(input.file, &checks),
+        recipe: parse(&checks),
         options: None,
         outputs: Vec::new(),
         warnings: Vec::new(),

@@ -7,6 +7,8 @@ pub mod build;
 pub mod call;
 pub mod cli;
 pub mod compile;
+pub mod frontend;
 pub mod optimize;
 
 pub use compile::{Compiled, Found, Host, Input, Output, Purpose, compile};
+pub use frontend::Frontend;

@@ -89,6 +89,7 @@ fn codes(text: &str, attrs: &str, ignore: Option<&str>) -> Vec<&'static str> {
         inputs: BTreeMap::new(),
         labs: rbc_grammar::detect_syntax(text).is_some_and(|s| s.first().ends_with("labs")),
         purpose: Purpose::Build,
+        frontend: None,
     };
     let compiled = compile(input, &mut Examples);
     compiled.errors.iter().chain(&compiled.warnings).map(|d| d.code.id).collect()

@@ -131,6 +131,7 @@ impl Build {
             inputs: BTreeMap::new(),
             labs: self.labs,
             purpose: Purpose::Build,
+            frontend: None,
         }
     }
 }

@@ -80,6 +80,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Build what a bake file says: HCL, JSON or compose, as `docker buildx bake` reads it.
     Bake(super::bake::args::BakeArgs),
+    /// Write a Mockerfile as the Dockerfile that means the same.
+    Convert(ConvertArgs),
     /// Show an LLB definition, made by any frontend.
     Inspect(InspectArgs),
     /// Draw the graph of a build.
@@ -141,6 +143,9 @@ pub struct BuildArgs {
     /// The Dockerfile; `-` for standard input [default: PATH/Dockerfile].
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<String>,
+    /// The language of the recipe, if neither its `# syntax=` line nor its name nor its content tells it.
+    #[arg(long, value_name = "NAME", value_parser = ["dockerfile", "mockerfile"])]
+    pub frontend: Option<String>,
     /// The stage to build.
     #[arg(long, value_name = "STAGE")]
     pub target: Option<String>,
@@ -596,6 +601,20 @@ pub fn parse_call(text: &str) -> Result<Call, String> {
         "format=json" => Ok(Call { method, json: true }),
         _ => Err("behind the method, `format=json` or `format=text` may stand".to_owned()),
     }
+}
+
+/// `rbc convert`.
+#[derive(Args, Clone, Debug)]
+pub struct ConvertArgs {
+    /// The Mockerfile; `-` for standard input.
+    #[arg(default_value = "Mockerfile.yaml")]
+    pub file: PathBuf,
+    /// Where to write the Dockerfile [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The language of the file, if neither its `# syntax=` line nor its name nor its content tells it.
+    #[arg(long, value_name = "NAME", value_parser = ["dockerfile", "mockerfile"])]
+    pub frontend: Option<String>,
 }
 
 /// `rbc inspect`.

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use rbc_ast::check::CheckConfig;
 use rbc_source::{Diagnostic, SourceFile, lower};
 
 use super::args::{Call, CompileArgs, Emit, EmitKind, Method};
@@ -10,7 +11,7 @@ use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::project::Project;
 use super::{Failure, dump, optimizing, write_output};
-use crate::{Compiled, Output, Purpose, call, compile};
+use crate::{Compiled, Frontend, Output, Purpose, call, compile};
 
 /// Runs the command.
 pub fn run(args: &CompileArgs, messages: &Messages) -> Result<(), Failure> {
@@ -121,7 +122,9 @@ fn bytes(kind: EmitKind, output: &Output) -> Vec<u8> {
 /// Answers a question about the build.
 fn answer(question: Call, args: &CompileArgs, project: &mut Project) -> Result<(), Failure> {
     let file = project.sources.get(project.file).clone();
-    let reply = reply(question, &file, |purpose| compile_project(args, project, purpose).map_err(|f| f.diagnostics));
+    let frontend = project.frontend();
+    let reply =
+        reply(question, &file, frontend, |purpose| compile_project(args, project, purpose).map_err(|f| f.diagnostics));
     let reply = reply.map_err(|found| Failure::new(&project.sources, found))?;
     write_output(args.output.as_deref(), reply.text.as_bytes())?;
     if reply.clean { Ok(()) } else { Err(Failure::default()) }
@@ -142,12 +145,13 @@ pub struct Reply {
 pub fn reply(
     question: Call,
     file: &SourceFile,
+    frontend: &Frontend,
     compile: impl FnOnce(Purpose) -> Result<Compiled, Vec<Diagnostic>>,
 ) -> Result<Reply, Vec<Diagnostic>> {
     let fine = |text| Ok(Reply { text, clean: true });
     match question.method {
         Method::Targets => {
-            let recipe = rbc_dockerfile::parse(file);
+            let recipe = (frontend.parse)(file, &CheckConfig::default());
             if recipe.has_errors() {
                 return Err(recipe.diagnostics);
             }

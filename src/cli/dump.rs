@@ -17,7 +17,7 @@ pub fn cst(file: &SourceFile) -> String {
 
 /// Its tree: a block for each stage, a line for each step, places as `line:column`.
 pub fn ast(file: &SourceFile) -> String {
-    let recipe = rbc_dockerfile::parse(file).value;
+    let recipe = (crate::Frontend::of(file).parse)(file, &Default::default()).value;
     let mut out = String::new();
     for directive in &recipe.directives {
         out += &format!("directive {} = {}\n", directive.name, directive.value);

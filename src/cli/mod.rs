@@ -5,6 +5,7 @@ pub mod bake;
 mod build;
 mod cache;
 mod compile;
+mod convert;
 mod dump;
 mod files;
 mod fmt;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Solve(args) => solve::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),
         Command::Bake(args) => bake::run(args, &messages),
+        Command::Convert(args) => convert::run(args, &messages),
         Command::Inspect(args) => inspect::run(args),
         Command::Graph(args) => graph::run(args, &messages),
         Command::Lint(args) => lint::run(args, &messages),

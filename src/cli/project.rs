@@ -11,7 +11,7 @@ use rbc_sema::options::Surroundings;
 use rbc_source::{Diagnostic, FileId, Sources, environment, lower};
 
 use super::args::BuildArgs;
-use crate::{Input, Purpose};
+use crate::{Frontend, Input, Purpose};
 
 /// What a command line names, loaded.
 pub struct Project {
@@ -31,6 +31,7 @@ pub struct Project {
     pub dir: PathBuf,
     unique: String,
     labs: bool,
+    frontend: Option<&'static Frontend>,
 }
 
 /// Where a recipe comes from.
@@ -99,6 +100,7 @@ impl Project {
             dir: PathBuf::from("."),
             unique: String::new(),
             labs: args.labs,
+            frontend: args.frontend.as_deref().and_then(Frontend::by_name),
         };
         project.find_recipe(args, from)?;
         project.set_flags(args)?;
@@ -292,6 +294,11 @@ impl Project {
         Ok(format!("oci-layout://{name}@{digest}"))
     }
 
+    /// The language of the recipe.
+    pub fn frontend(&self) -> &'static Frontend {
+        self.frontend.unwrap_or_else(|| Frontend::of(self.sources.get(self.file)))
+    }
+
     /// The input of the compiler.
     pub fn input(&self, purpose: Purpose) -> Input<'_> {
         let host = host_platform();
@@ -308,6 +315,7 @@ impl Project {
             ignore: self.ignore.clone(),
             inputs: BTreeMap::new(),
             labs: self.labs,
+            frontend: self.frontend,
             purpose,
         }
     }
@@ -320,11 +328,11 @@ fn name_of(dir: &Path) -> String {
     digest.rsplit(':').next().unwrap_or_default().chars().take(25).collect()
 }
 
-/// The recipe of a directory; in lower case if there is no other.
+/// The recipe of a directory: a Dockerfile, in lower case if there is no other, or else a Mockerfile.
 fn default_recipe(dir: &Path) -> PathBuf {
-    let usual = dir.join("Dockerfile");
-    let lower = dir.join("dockerfile");
-    if !usual.exists() && lower.exists() { lower } else { usual }
+    let names = ["Dockerfile", "dockerfile", "Mockerfile.yaml"];
+    let found = names.iter().map(|name| dir.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| dir.join("Dockerfile"))
 }
 
 /// Name and text of a file that need not be there.

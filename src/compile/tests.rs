@@ -71,6 +71,7 @@ fn build(text: &str, attrs: &[(&str, &str)], ignore: Option<&str>, purpose: Purp
         inputs: BTreeMap::new(),
         labs: false,
         purpose,
+        frontend: None,
     };
     let compiled = compile(input, &mut World);
     let line = |d: &Diagnostic| d.primary.as_ref().map_or(0, |label| file.lines_of(label.span).0 + 1);

@@ -71,7 +71,8 @@ fn one(question: &str, target: &Target, flags: &BakeArgs, all: &mut All) -> Resu
     };
     let file = project.sources.get(project.file).clone();
     let call = args::Call { method: if call.method == Method::Build { Method::Check } else { call.method }, ..call };
-    let reply = reply(call, &file, |purpose| all.compile(target, flags, &mut project, purpose));
+    let frontend = project.frontend();
+    let reply = reply(call, &file, frontend, |purpose| all.compile(target, flags, &mut project, purpose));
     all.sources = std::mem::take(&mut project.sources);
     reply
 }

@@ -97,6 +97,7 @@ fn compiled(file: &SourceFile, ignore: Option<(String, String)>) -> Vec<Diagnost
         inputs: BTreeMap::new(),
         labs: rbc_grammar::detect_syntax(file.text()).is_some_and(|syntax| syntax.first().ends_with("labs")),
         purpose: Purpose::Check,
+        frontend: None,
     };
     let compiled = compile(input, &mut Nobody);
     compiled.errors.into_iter().chain(compiled.warnings).collect()

@@ -224,6 +224,7 @@ fn compile_case(
         ignore: named("Dockerfile.dockerignore", "dockerfileIgnore").or_else(|| named(".dockerignore", "dockerignore")),
         inputs,
         purpose,
+        frontend: None,
     };
     let is_input = options["images"].is_null();
     compile(input, &mut Recorded { options, purpose, all, is_input })

@@ -1,14 +1,14 @@
 //! Compose files to one model: variables replaced, other files included, services extended, all of it merged.
 
 use super::merge::{self, Fault, fault};
-use super::node::{Data, Entries, Mark, Node, entry};
-use super::yaml::{self, Place};
 use super::{dotenv, template};
 use crate::Host;
 use crate::world::MOST_HINTS;
 use rbc_ast::plan::Text;
 use rbc_context::path;
 use rbc_source::{Diagnostic, SourceFile, Span, bake as codes};
+use rbc_yaml::Place;
+use rbc_yaml::{Data, Entries, Mark, Node, entry};
 use std::collections::{BTreeMap, HashMap};
 
 /// Services that extend one another, or files that include one another, at most.
@@ -35,7 +35,7 @@ pub(super) fn load(
 ) -> Option<Model> {
     let mut all = Vec::with_capacity(files.len());
     for file in files {
-        match yaml::read(file.text(), Place::File(file)) {
+        match rbc_yaml::read(file.text(), Place::File(file), codes::COMPOSE) {
             Ok(documents) => all.push((file, documents)),
             Err(problem) => faults.push(*problem),
         }
@@ -169,7 +169,7 @@ impl Loader<'_> {
                 };
                 let merged = merged.and_then(|mut service| merge::canonical_service(&mut service).map(|()| service));
                 if let Some(value) = self.settle(merged) {
-                    all.insert(name, super::node::Entry { key, value });
+                    all.insert(name, rbc_yaml::Entry { key, value });
                 }
             }
         }
@@ -331,7 +331,7 @@ impl Loader<'_> {
             let Some(written) = node.as_text() else { continue };
             let file = beside(&scope.base, written);
             let text = self.open(&file, node)?;
-            let documents = yaml::read(&text, Place::Named(node.span, &file))?;
+            let documents = rbc_yaml::read(&text, Place::Named(node.span, &file), codes::COMPOSE)?;
             self.documents(documents, &file, &inner, &mut model);
         }
         self.complete(&mut model, &inner);
@@ -470,7 +470,7 @@ impl Loader<'_> {
             Some(base) => base,
             None => {
                 let text = self.open(&path, file)?;
-                let documents = yaml::read(&text, Place::Named(file.span, &path))?;
+                let documents = rbc_yaml::read(&text, Place::Named(file.span, &path), codes::COMPOSE)?;
                 self.read_base(documents, &path::dir(written), scope, file)?
             }
         };
@@ -532,7 +532,7 @@ fn import(other: Model, own: &mut Model) -> Result<(), Fault> {
                 None => base,
                 Some(over) => {
                     let value = merge::merge_service(base.value, over.value)?;
-                    super::node::Entry { key: over.key, value }
+                    rbc_yaml::Entry { key: over.key, value }
                 }
             };
             services.insert(name, merged);

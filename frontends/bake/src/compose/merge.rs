@@ -3,8 +3,8 @@
 //! Lists of names and values may be written as mappings, and mappings as lists; merged they are lists, of which a later
 //! entry takes the place of an earlier one of the same name. Afterwards every value has its one canonical form.
 
-use super::node::{Data, Entries, Entry, Node, entry};
 use rbc_source::{Diagnostic, bake as codes};
+use rbc_yaml::{Data, Entries, Entry, Node, entry};
 use std::collections::HashMap;
 use std::collections::hash_map;
 

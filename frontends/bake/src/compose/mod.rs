@@ -7,10 +7,8 @@
 mod dotenv;
 mod load;
 mod merge;
-mod node;
 mod service;
 mod template;
-mod yaml;
 
 use crate::definitions::{Definitions, Fault, directory};
 use crate::environment::Environment;

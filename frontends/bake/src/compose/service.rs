@@ -2,7 +2,6 @@
 
 use super::load::{self, Variables};
 use super::merge::Fault;
-use super::node::{Data, Entries, Entry, Node};
 use crate::Host;
 use crate::forms;
 use crate::spec::Spec;
@@ -10,6 +9,7 @@ use crate::world::MOST_HINTS;
 use rbc_ast::limits::Ulimit;
 use rbc_ast::plan::{Given, Map, Origin, Secret, Ssh, Text};
 use rbc_source::{Diagnostic, Span, bake as codes};
+use rbc_yaml::{Data, Entries, Entry, Node};
 use std::collections::{BTreeMap, HashSet};
 
 const BUILD: [&str; 26] = [

@@ -86,6 +86,7 @@ fn checked(file: &SourceFile, attrs: BTreeMap<String, String>, ignore: Option<(S
         inputs: BTreeMap::new(),
         labs: true,
         purpose: Purpose::Check,
+        frontend: None,
     };
     compile(input, &mut Anything)
 }

@@ -1,19 +1,27 @@
-//! Values of a compose file, each with its place.
+//! Values, each with its place.
 
-use rbc_ast::plan::{Map, Text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rbc_source::Span;
+
+/// A text that many values share.
+pub(crate) type Text = Arc<str>;
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub struct Node {
+    /// Where it is written.
     pub span: Span,
+    /// The value.
     pub data: Data,
+    /// What a tag says about it.
     pub mark: Mark,
 }
 
 /// What a value does to the one that an earlier file gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mark {
+pub enum Mark {
     /// It is merged into it.
     #[default]
     None,
@@ -25,54 +33,70 @@ pub(super) enum Mark {
 
 /// An entry of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// Where the key is written.
     pub key: Span,
+    /// The value.
     pub value: Node,
 }
 
-pub(super) type Entries = Map<Entry>;
+/// The entries of a mapping, by name.
+pub type Entries = BTreeMap<Text, Entry>;
 
 /// A value.
 #[derive(Clone, Debug)]
-pub(super) enum Data {
+pub enum Data {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
+    /// A whole number.
     Int(i128),
+    /// Another number.
     Float(f64),
     /// A date, in the form in which it counts as a text.
     Time(Text),
+    /// A text.
     Text(Text),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping.
     Map(Entries),
 }
 
 impl Node {
-    pub(super) fn new(span: Span, data: Data) -> Self {
+    /// A value at a place.
+    pub fn new(span: Span, data: Data) -> Self {
         Node { span, data, mark: Mark::None }
     }
 
-    pub(super) fn text(span: Span, text: impl Into<Text>) -> Self {
+    /// A text at a place.
+    pub fn text(span: Span, text: impl Into<Text>) -> Self {
         Node::new(span, Data::Text(text.into()))
     }
 
-    pub(super) fn as_text(&self) -> Option<&Text> {
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&Text> {
         if let Data::Text(text) = &self.data { Some(text) } else { None }
     }
 
-    pub(super) fn as_map(&self) -> Option<&Entries> {
+    /// The entries, if it is a mapping.
+    pub fn as_map(&self) -> Option<&Entries> {
         if let Data::Map(map) = &self.data { Some(map) } else { None }
     }
 
-    pub(super) fn as_map_mut(&mut self) -> Option<&mut Entries> {
+    /// The entries, if it is a mapping.
+    pub fn as_map_mut(&mut self) -> Option<&mut Entries> {
         if let Data::Map(map) = &mut self.data { Some(map) } else { None }
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    /// Whether it is nothing.
+    pub fn is_null(&self) -> bool {
         matches!(self.data, Data::Null)
     }
 
     /// What it is, with an article.
-    pub(super) fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self.data {
             Data::Null => "nothing",
             Data::Bool(_) => "true or false",
@@ -85,7 +109,7 @@ impl Node {
     }
 
     /// A scalar as a text; none for nothing, a list or a mapping.
-    pub(super) fn scalar(&self) -> Option<Text> {
+    pub fn scalar(&self) -> Option<Text> {
         Some(match &self.data {
             Data::Bool(value) => value.to_string().into(),
             Data::Int(value) => value.to_string().into(),
@@ -97,7 +121,7 @@ impl Node {
 }
 
 /// An entry of a mapping whose key has no place of its own.
-pub(super) fn entry(value: Node) -> Entry {
+pub fn entry(value: Node) -> Entry {
     Entry { key: value.span, value }
 }
 

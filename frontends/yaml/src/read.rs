@@ -1,8 +1,7 @@
 //! YAML to values: documents, anchors, merge keys and tags, with plain scalars as compose's reader resolves them.
 
-use super::node::{Data, Entries, Entry, Mark, Node};
-use rbc_ast::plan::Text;
-use rbc_source::{Diagnostic, SourceFile, Span, bake as codes};
+use crate::node::{Data, Entries, Entry, Mark, Node, Text};
+use rbc_source::{Code, Diagnostic, SourceFile, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
 
@@ -13,7 +12,7 @@ const MOST_VALUES: usize = 1_000_000;
 
 /// Where the values of a file are.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'f> {
+pub enum Place<'f> {
     /// Where they are written.
     File(&'f SourceFile),
     /// The driver does not know the file: where it is named, and its path.
@@ -21,8 +20,8 @@ pub(super) enum Place<'f> {
 }
 
 impl Place<'_> {
-    fn fault(&self, span: Span, line: usize, message: String) -> Box<Diagnostic> {
-        let problem = Diagnostic::new(codes::COMPOSE, message).at(span);
+    fn fault(&self, code: &'static Code, span: Span, line: usize, message: String) -> Box<Diagnostic> {
+        let problem = Diagnostic::new(code, message).at(span);
         Box::new(match self {
             Place::File(_) => problem,
             Place::Named(_, path) => problem.note(format!("in line {line} of `{path}`")),
@@ -69,6 +68,7 @@ enum Key {
 struct Reader<'f> {
     text: &'f str,
     place: Place<'f>,
+    code: &'static Code,
     offsets: Offsets,
     open: Vec<Open>,
     /// Values with anchors, and how many values they hold.
@@ -77,12 +77,16 @@ struct Reader<'f> {
     documents: Vec<Node>,
 }
 
-/// Reads all documents of a file.
-pub(super) fn read(text: &str, place: Place) -> Result<Vec<Node>, Box<Diagnostic>> {
+/// Reads all documents of a file. Faults have the code that is given.
+///
+/// # Errors
+/// It is no YAML, or passes a limit.
+pub fn read(text: &str, place: Place<'_>, code: &'static Code) -> Result<Vec<Node>, Box<Diagnostic>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
         text,
         place,
+        code,
         offsets: Offsets::new(text),
         open: Vec::new(),
         anchors: HashMap::new(),
@@ -97,7 +101,7 @@ pub(super) fn read(text: &str, place: Place) -> Result<Vec<Node>, Box<Diagnostic
                 let start = reader.offsets.byte(marker.index(), text);
                 let end = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
                 let span = reader.span(start, end);
-                return Err(place.fault(span, marker.line(), format!("this is no YAML: {}", error.info())));
+                return Err(place.fault(code, span, marker.line(), format!("this is no YAML: {}", error.info())));
             }
         }
     }
@@ -118,7 +122,7 @@ impl<'f> Reader<'f> {
 
     fn fault(&self, start: usize, end: usize, message: impl Into<String>) -> Box<Diagnostic> {
         let line = self.text[..start].bytes().filter(|b| *b == b'\n').count() + 1;
-        self.place.fault(self.span(start, end), line, message.into())
+        self.place.fault(self.code, self.span(start, end), line, message.into())
     }
 
     fn take(&mut self, event: Event<'f>, span: saphyr_parser::Span) -> Result<(), Box<Diagnostic>> {
@@ -439,7 +443,7 @@ mod tests {
 
     fn first(text: &str) -> Result<Node, String> {
         let file = SourceFile::new(FileId(0), "compose.yaml", text);
-        let mut documents = read(text, Place::File(&file)).map_err(|d| d.message.clone())?;
+        let mut documents = read(text, Place::File(&file), rbc_source::bake::COMPOSE).map_err(|d| d.message.clone())?;
         Ok(documents.remove(0))
     }
 
