@@ -1,17 +1,19 @@
 //! Measuring: wall time, CPU time, allocations.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use mimalloc::MiMalloc;
 
 /// How long one figure may take, unless a single run takes longer.
 const BUDGET: Duration = Duration::from_millis(400);
 /// Runs that are shorter than this are measured several at a time, so that reading the clocks does not show.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The system's allocator, counting.
+/// The program's allocator, counting.
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
@@ -20,25 +22,25 @@ static BYTES: AtomicU64 = AtomicU64::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: everything is handed on to the system's allocator unchanged.
+// SAFETY: everything is handed on to that allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
         // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(ptr, layout) }
+        unsafe { MiMalloc.dealloc(ptr, layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(size.saturating_sub(layout.size()) as u64, Ordering::Relaxed);
         // SAFETY: the caller keeps the contract.
-        unsafe { System.realloc(ptr, layout, size) }
+        unsafe { MiMalloc.realloc(ptr, layout, size) }
     }
 }
 

@@ -84,6 +84,18 @@ impl Reference {
         }
     }
 
+    /// Whether a text is at first sight a reference of one component without tag or digest, as most names of stages are.
+    /// False says nothing.
+    pub fn is_simple(text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        // An id has 64 letters.
+        bytes.len() < 64
+            && bytes.first().is_some_and(alphanumeric)
+            && bytes.last().is_some_and(alphanumeric)
+            && bytes.iter().all(|b| alphanumeric(b) || *b == b'-')
+    }
+
     /// Reads a reference as it stands: without a registry it has none. So are the names of OCI layouts written.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         match text.split_once('/') {
@@ -392,5 +404,16 @@ mod tests {
         let found = |text: &str| Reference::parse_normalized(text).unwrap_err().diagnostic(text);
         assert_eq!(found("Alpine:3").notes, ["write `alpine:3`"]);
         assert!(found("https://reg.io/a").notes[0].contains("without a scheme"));
+    }
+
+    #[test]
+    fn simple_ones_are_well_formed() {
+        for text in ["a", "build-env", "0", "a--b", "stage9"] {
+            assert!(Reference::is_simple(text) && Reference::parse_normalized(text).is_ok(), "{text}");
+        }
+        let id = "a".repeat(64);
+        for text in ["", "-a", "a-", "A", "a_b", "a/b", "a:b", &id] {
+            assert!(!Reference::is_simple(text), "{text}");
+        }
     }
 }

@@ -215,8 +215,21 @@ impl<'a> Scope<'a> {
         };
         let predefined = predefined_args(options, &target_platform, target_name);
         let growth = Growth::of_text(size(recipe));
-        check_default_bases(recipe, predefined.clone(), &mut checks, &growth);
-        let (args, arg_infos) = match global_args(recipe, predefined, Some(&options.build_args), &growth) {
+        let defaults = global_args(recipe, predefined.clone(), None, &growth);
+        if let Ok((args, _)) = &defaults {
+            check_default_bases(recipe, args, &mut checks, &growth);
+        }
+        let is_given = |decl: &recipe::ArgDecl| options.build_args.contains_key(&*decl.name.text);
+        let mut decls = recipe.global_args.iter().flat_map(|step| match &step.kind {
+            StepKind::Arg(decls) => &decls[..],
+            _ => &[],
+        });
+        let found = if decls.any(is_given) {
+            global_args(recipe, predefined, Some(&options.build_args), &growth)
+        } else {
+            defaults
+        };
+        let (args, arg_infos) = match found {
             Ok(found) => found,
             Err(error) => return Err((error, checks)),
         };
@@ -441,11 +454,10 @@ fn size(recipe: &Recipe) -> usize {
 }
 
 /// BuildKit's check that base names hold even when no build argument is given.
-fn check_default_bases(recipe: &Recipe, predefined: Vars, checks: &mut Checks, growth: &Growth) {
-    let Ok((args, _)) = global_args(recipe, predefined, None, growth) else { return };
+fn check_default_bases(recipe: &Recipe, args: &Vars, checks: &mut Checks, growth: &Growth) {
     for stage in &recipe.stages {
-        let Ok(base) = expand(&stage.base.text, recipe.escape, &args, growth) else { return };
-        if Reference::parse_normalized(&base.text).is_err() {
+        let Ok(base) = expand(&stage.base.text, recipe.escape, args, growth) else { return };
+        if !Reference::is_simple(&base.text) && Reference::parse_normalized(&base.text).is_err() {
             let message =
                 format!("Default value for ARG {} results in empty or invalid base image name", stage.base.text);
             // This check has the configuration of the file only, not that of comments.
@@ -463,6 +475,9 @@ pub fn find_context(
     name: &str,
     platform: Option<&Platform>,
 ) -> Result<Option<NamedContext>, Box<Diagnostic>> {
+    if !options.has_contexts() && Reference::is_simple(name) {
+        return Ok(None);
+    }
     let named = Reference::parse_normalized(name).map_err(|e| {
         let mut found = e.diagnostic(name);
         found
@@ -472,6 +487,9 @@ pub fn find_context(
     })?;
     let familiar = named.familiar();
     let name = familiar.strip_suffix(":latest").unwrap_or(&familiar);
+    if !options.has_contexts() {
+        return Ok(None);
+    }
     let wanted = platform.unwrap_or(&options.surroundings.host_platform).normalize();
     let context = |key: String| {
         let input = options.attrs.get(&format!("context:{key}"))?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use rbc_ast::check::CheckConfig;
 use rbc_ast::limits::Ulimit;
@@ -257,6 +258,13 @@ impl Options {
             attrs,
             surroundings,
         })
+    }
+
+    /// Whether the build gives contexts with names.
+    pub fn has_contexts(&self) -> bool {
+        const PREFIX: &str = "context:";
+        let behind = (Bound::Included(PREFIX), Bound::Unbounded);
+        self.attrs.range::<str, _>(behind).next().is_some_and(|(key, _)| key.starts_with(PREFIX))
     }
 
     /// The session that the files of a local source come from.

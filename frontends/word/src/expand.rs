@@ -125,13 +125,15 @@ struct Words {
 impl Words {
     /// Adds text that splits at white space.
     fn add(&mut self, text: &str) {
-        for c in text.chars() {
-            if !c.is_whitespace() {
-                self.word.push(c);
-            } else if !self.word.is_empty() {
+        let mut from = 0;
+        for (at, space) in text.match_indices(char::is_whitespace) {
+            self.word.push_str(&text[from..at]);
+            from = at + space.len();
+            if !self.word.is_empty() {
                 self.words.push(std::mem::take(&mut self.word));
             }
         }
+        self.word.push_str(&text[from..]);
     }
 
     fn finish(mut self) -> Vec<String> {

@@ -298,7 +298,9 @@ impl<'a> Lowering<'a> {
             return Ok(());
         }
         let name = self.built[id].base_name.clone();
-        if let Some(context) = self.model.context_for(&name, Some(&platform))? {
+        if self.builder.options.has_contexts()
+            && let Some(context) = self.model.context_for(&name, Some(&platform))?
+        {
             let loaded = self.builder.named_context(&context, self.answers)?;
             let image = loaded.image.clone().unwrap_or_else(|| empty_image(&platform));
             self.start_from(id, &image);
@@ -542,11 +544,11 @@ impl<'a> Lowering<'a> {
             NetworkMode::Host => NetMode::Host,
             NetworkMode::None => NetMode::None,
         };
-        for i in 0..self.model.stages[id].steps.len() {
+        let steps = std::mem::take(&mut self.model.stages[id].steps);
+        for (i, step) in steps.iter().enumerate() {
             self.built[id].step = i as u32 + 1;
-            let step = self.model.stages[id].steps[i].clone();
             self.model.scope.checks.enter(&step.step.head.comments);
-            self.dispatch(id, &step).and_then(|()| self.builder.grow(0)).map_err(|error| self.place(error, &step))?;
+            self.dispatch(id, step).and_then(|()| self.builder.grow(0)).map_err(|error| self.place(error, step))?;
         }
         self.note_scans(id);
         let built = &mut self.built[id];
