@@ -9,39 +9,6 @@ use rbc_source::{Diagnostic, Span, bake as codes, go_bool};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Names of all arguments of a target that are values. `matrix` and `name` are not: they make targets.
-pub(crate) const NAMES: [&str; 29] = [
-    "annotations",
-    "args",
-    "attest",
-    "cache-from",
-    "cache-to",
-    "call",
-    "context",
-    "contexts",
-    "description",
-    "dockerfile",
-    "dockerfile-inline",
-    "entitlements",
-    "extra-hosts",
-    "inherits",
-    "labels",
-    "network",
-    "no-cache",
-    "no-cache-filter",
-    "output",
-    "platforms",
-    "policy",
-    "pull",
-    "resources",
-    "secret",
-    "shm-size",
-    "ssh",
-    "tags",
-    "target",
-    "ulimits",
-];
-
 /// How an argument is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -65,25 +32,65 @@ enum Entry {
     Policy,
 }
 
+/// How `--set` sets an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// The last value counts.
+    Value,
+    /// Values add up; `+=` adds to those of the file.
+    List,
+    /// An entry by its name.
+    Named,
+    /// A part by its name, which cannot be added to.
+    Part,
+}
+
+/// All arguments of a target that are values, and the keys by which `--set` sets each. `matrix` and `name` are not here: they
+/// make targets.
+const ARGUMENTS: [(&str, Kind, &[(&str, Set)]); 29] = [
+    ("annotations", Kind::Texts, &[("annotations", Set::List)]),
+    ("args", Kind::TextsByName, &[("args", Set::Named)]),
+    ("attest", Kind::Entries(Entry::Attest), &[("attest", Set::List)]),
+    ("cache-from", Kind::Entries(Entry::Cache), &[("cache-from", Set::List)]),
+    ("cache-to", Kind::Entries(Entry::Cache), &[("cache-to", Set::List)]),
+    ("call", Kind::Text, &[("call", Set::Value)]),
+    ("context", Kind::Text, &[("context", Set::Value)]),
+    ("contexts", Kind::TextsByName, &[("contexts", Set::Named)]),
+    ("description", Kind::Text, &[]),
+    ("dockerfile", Kind::Text, &[("dockerfile", Set::Value)]),
+    ("dockerfile-inline", Kind::Text, &[]),
+    ("entitlements", Kind::Texts, &[("entitlements", Set::List)]),
+    ("extra-hosts", Kind::TextsByName, &[("extra-hosts", Set::Named)]),
+    ("inherits", Kind::Texts, &[]),
+    ("labels", Kind::TextsByName, &[("labels", Set::Named)]),
+    ("network", Kind::Text, &[("network", Set::Value)]),
+    ("no-cache", Kind::Bool, &[("no-cache", Set::Value)]),
+    ("no-cache-filter", Kind::Texts, &[("no-cache-filter", Set::List)]),
+    ("output", Kind::Entries(Entry::Output), &[("output", Set::List), ("push", Set::Value), ("load", Set::Value)]),
+    ("platforms", Kind::Texts, &[("platform", Set::List)]),
+    ("policy", Kind::Entries(Entry::Policy), &[("policy", Set::List)]),
+    ("pull", Kind::Bool, &[("pull", Set::Value)]),
+    ("resources", Kind::Resources, &[("resources", Set::Part)]),
+    ("secret", Kind::Entries(Entry::Secret), &[("secrets", Set::List), ("secret", Set::Part)]),
+    ("shm-size", Kind::Text, &[("shm-size", Set::Value)]),
+    ("ssh", Kind::Entries(Entry::Ssh), &[("ssh", Set::List)]),
+    ("tags", Kind::Texts, &[("tags", Set::List)]),
+    ("target", Kind::Text, &[("target", Set::Value)]),
+    ("ulimits", Kind::Texts, &[("ulimits", Set::List)]),
+];
+
+/// Names of all arguments.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ARGUMENTS.iter().map(|(name, ..)| *name)
+}
+
+/// Keys of `--set`.
+pub(crate) fn set_keys() -> impl Iterator<Item = (&'static str, Set)> {
+    ARGUMENTS.iter().flat_map(|(_, _, keys)| keys.iter().copied())
+}
+
 fn kind(name: &str) -> Option<Kind> {
-    Some(match name {
-        "context" | "dockerfile" | "dockerfile-inline" | "target" | "network" | "shm-size" | "call" | "description" => {
-            Kind::Text
-        }
-        "pull" | "no-cache" => Kind::Bool,
-        "inherits" | "annotations" | "tags" | "platforms" | "no-cache-filter" | "ulimits" | "entitlements" => {
-            Kind::Texts
-        }
-        "args" | "labels" | "extra-hosts" | "contexts" => Kind::TextsByName,
-        "attest" => Kind::Entries(Entry::Attest),
-        "cache-from" | "cache-to" => Kind::Entries(Entry::Cache),
-        "secret" => Kind::Entries(Entry::Secret),
-        "ssh" => Kind::Entries(Entry::Ssh),
-        "output" => Kind::Entries(Entry::Output),
-        "policy" => Kind::Entries(Entry::Policy),
-        "resources" => Kind::Resources,
-        _ => return None,
-    })
+    ARGUMENTS.iter().find(|(known, ..)| *known == name).map(|(_, kind, _)| *kind)
 }
 
 /// Whether a target has an argument of this name.

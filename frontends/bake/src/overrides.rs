@@ -1,5 +1,6 @@
 //! `--set pattern.key[.name][+]=value`, and the flags that are short for it.
 
+use crate::arguments::{Set, set_keys};
 use crate::definitions::Definitions;
 use crate::environment::Environment;
 use crate::forms;
@@ -106,57 +107,6 @@ pub(crate) struct Overrides {
     pub no_policy: bool,
 }
 
-const KEYS: [&str; 24] = [
-    "annotations",
-    "args",
-    "attest",
-    "cache-from",
-    "cache-to",
-    "call",
-    "context",
-    "contexts",
-    "dockerfile",
-    "entitlements",
-    "extra-hosts",
-    "labels",
-    "load",
-    "network",
-    "no-cache",
-    "no-cache-filter",
-    "output",
-    "platform",
-    "policy",
-    "pull",
-    "push",
-    "resources",
-    "secrets",
-    "tags",
-];
-
-/// Whether values of a key add up.
-fn is_list(key: &str) -> bool {
-    matches!(
-        key,
-        "output"
-            | "cache-to"
-            | "cache-from"
-            | "tags"
-            | "platform"
-            | "secrets"
-            | "ssh"
-            | "attest"
-            | "entitlements"
-            | "annotations"
-            | "policy"
-            | "no-cache-filter"
-            | "ulimits"
-    )
-}
-
-fn is_key(key: &str) -> bool {
-    KEYS.contains(&key) || matches!(key, "secret" | "shm-size" | "ssh" | "target" | "ulimits")
-}
-
 impl Overrides {
     /// Reads all flags of a request.
     pub(crate) fn new(
@@ -244,17 +194,17 @@ impl Overrides {
         }
         let names =
             matching(pattern, definitions).map_err(|problem| Box::new((*problem).note(format!("in `{flag}`"))))?;
-        if !is_key(key) {
+        let Some((_, set)) = set_keys().find(|(known, _)| *known == key) else {
             let mut problem = *wrong(format!("`{key}` is no key that can be set"));
-            if let Some(near) = closest(key, KEYS) {
+            if let Some(near) = closest(key, set_keys().map(|(known, _)| known)) {
                 problem = problem.note(format!("did you mean `{near}`?"));
             }
             return Err(Box::new(problem));
-        }
-        if matches!(key, "args" | "contexts" | "labels" | "extra-hosts" | "resources" | "secret") && sub.is_none() {
+        };
+        if matches!(set, Set::Named | Set::Part) && sub.is_none() {
             return Err(wrong(format!("`{key}` needs a name: `{pattern}.{key}.NAME=value`")));
         }
-        if matches!(key, "resources" | "secret") && append {
+        if set == Set::Part && append {
             return Err(wrong(format!("`{key}` cannot be appended to")));
         }
         let value: Text = match value {
@@ -281,7 +231,7 @@ impl Overrides {
             let own = &mut overrides[i];
             own.flag = flag.into();
             own.append = append;
-            if is_list(key) {
+            if set == Set::List {
                 own.list.push(value.clone());
             } else {
                 own.value = value.clone();

@@ -974,7 +974,7 @@ impl<'b> World<'b> {
                 Kind::Target
                     if !arguments::is_known(&attribute.name) && !matches!(&*attribute.name, "matrix" | "name") =>
                 {
-                    let known: Vec<&str> = arguments::NAMES.iter().copied().chain(["matrix", "name"]).collect();
+                    let known: Vec<&str> = arguments::names().chain(["matrix", "name"]).collect();
                     self.unknown_argument(attribute, "target", &known);
                 }
                 Kind::Group if !matches!(&*attribute.name, "targets" | "description" | "matrix" | "name") => {
@@ -1084,7 +1084,7 @@ impl<'b> World<'b> {
         }
         let names: Vec<&str> = match kind {
             Kind::Group => vec!["name", "description", "targets"],
-            Kind::Target => arguments::NAMES.iter().copied().chain(["name"]).collect(),
+            Kind::Target => arguments::names().chain(["name"]).collect(),
         };
         let entries: Entries = names.into_iter().filter_map(|n| Some((n.into(), value(n)?))).collect();
         Lookup::Found(Value::object(entries), 1)
