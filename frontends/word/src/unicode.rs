@@ -20,12 +20,18 @@ pub fn is_name(c: char) -> bool {
 
 /// `text` in lower case, character by character.
 pub fn to_lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     // The one character with a long lower case (İ) maps to the first of it.
     text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
 }
 
 /// `text` in upper case, character by character. Characters with a long upper case (ß) stay as they are.
 pub fn to_upper(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_uppercase();
+    }
     let upper = |c: char| {
         let mut up = c.to_uppercase();
         match (up.next(), up.next()) {
