@@ -15,6 +15,7 @@ async function start() {
     documentSelector: [
       { language: 'dockerfile', scheme: 'file' },
       { language: 'dockerfile', scheme: 'untitled' },
+      { pattern: '**/*docker-bake*.hcl', scheme: 'file' },
     ],
   };
   client = new LanguageClient('rbc', 'rbc', { run, debug: run }, options);
@@ -35,21 +36,22 @@ async function stop() {
   if (running?.isRunning()) await running.stop();
 }
 
-async function build(uri, target) {
+/** Builds what a lens names: a stage of a Dockerfile, or a target of a bake file. */
+const runs = (command) => async (uri, target) => {
   uri ??= vscode.window.activeTextEditor?.document.uri.toString();
   if (!uri?.startsWith('file:')) return;
   const document = vscode.workspace.textDocuments.find((open) => open.uri.toString() === vscode.Uri.parse(uri).toString());
   await document?.save();
-  const { command, args, cwd } = program.build(settings(), uri, target);
+  const { command: path, args, cwd } = program[command](settings(), uri, target);
   const task = new vscode.Task(
     { type: 'process' },
     vscode.TaskScope.Workspace,
-    target === undefined ? 'build' : `build ${target}`,
+    target === undefined ? command : `${command} ${target}`,
     'rbc',
-    new vscode.ProcessExecution(command, args, { cwd }),
+    new vscode.ProcessExecution(path, args, { cwd }),
   );
   await vscode.tasks.executeTask(task);
-}
+};
 
 exports.activate = async (context) => {
   const restart = async () => {
@@ -57,7 +59,8 @@ exports.activate = async (context) => {
     await start();
   };
   context.subscriptions.push(
-    vscode.commands.registerCommand('rbc.build', build),
+    vscode.commands.registerCommand('rbc.build', runs('build')),
+    vscode.commands.registerCommand('rbc.bake', runs('bake')),
     vscode.commands.registerCommand('rbc.restart', restart),
     vscode.workspace.onDidChangeConfiguration((change) => change.affectsConfiguration('rbc.path') && restart()),
   );

@@ -18,4 +18,12 @@ function build(settings, uri, target) {
   return { command: settings.path || 'rbc', args, cwd: path.dirname(file) };
 }
 
-module.exports = { server, build };
+/** The build of a target of a bake file, or of its default ones, in the file's directory. */
+function bake(settings, uri, target) {
+  const file = fileURLToPath(uri);
+  const args = ['bake', '--file', file, ...(settings.bake?.arguments ?? [])];
+  if (target !== undefined) args.push(target);
+  return { command: settings.path || 'rbc', args, cwd: path.dirname(file) };
+}
+
+module.exports = { server, build, bake };

@@ -113,6 +113,12 @@ test('what is wrong is pulled, and requests are answered', { timeout: 60000 }, a
   assert.deepStrictEqual(built.args.slice(3), ['--target', 'build', '--pull', built.cwd]);
 });
 
+test('targets of bake files are built in their directory', () => {
+  const { args, cwd } = program.bake({ bake: { arguments: ['--load'] } }, 'file:///a%20b/docker-bake.hcl', 'app');
+  assert.deepStrictEqual(args, ['bake', '--file', '/a b/docker-bake.hcl', '--load', 'app']);
+  assert.strictEqual(cwd, '/a b');
+});
+
 test('the bundle is an extension', () => {
   // Anything that the editor could give.
   const anything = new Proxy(class {}, { get: (target, key) => (key === 'prototype' ? target.prototype : anything) });

@@ -6,6 +6,8 @@ use rbc_grammar::Document;
 use rbc_lint::{LintConfig, ScriptCache};
 use rbc_source::{Diagnostic, SourceFile};
 
+use crate::bake::is_bake;
+
 /// Finds what is wrong in documents. The server knows open documents only; who makes it may know more: settings, what lies
 /// around a document, the rest of the compiler.
 pub trait Check {
@@ -20,7 +22,7 @@ pub trait Check {
     fn reload(&mut self);
 }
 
-/// The parser and the rules, which need the text alone.
+/// The parsers and the rules, which need the text alone.
 #[derive(Debug, Default)]
 pub struct TextCheck {
     scripts: HashMap<String, ScriptCache>,
@@ -28,6 +30,9 @@ pub struct TextCheck {
 
 impl Check for TextCheck {
     fn check(&mut self, uri: &str, file: &SourceFile) -> Vec<Diagnostic> {
+        if is_bake(uri) {
+            return rbc_hcl::parse(file).diagnostics;
+        }
         let (document, config) = (Document::parse(file.text()), LintConfig::default());
         let scripts = self.scripts.entry(uri.to_owned()).or_default();
         let rules = rbc_lint::check_again(file, &document, &config, scripts);

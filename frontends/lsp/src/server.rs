@@ -7,6 +7,7 @@ use rbc_grammar::Document;
 use rbc_source::{Diagnostic, FileId, SourceFile};
 use serde_json::{Value, json};
 
+use crate::bake;
 use crate::check::{Check, TextCheck};
 use crate::features::{
     commands, completion, diagnostics, folding, format, hints, hover, lenses, links, rename, selection, signature,
@@ -66,6 +67,7 @@ pub(crate) struct Client {
 struct Opened {
     text: Text,
     version: Value,
+    is_bake: bool,
     /// What is wrong in this text, once somebody asked.
     found: OnceCell<Vec<Diagnostic>>,
 }
@@ -164,7 +166,8 @@ impl Server {
             "textDocument/didOpen" => {
                 let text = document.get("text")?.as_str()?.to_owned();
                 let text = Text::new(text, self.client.encoding);
-                self.documents.insert(uri.to_owned(), Opened { text, version, found: OnceCell::new() });
+                let is_bake = bake::is_bake(uri);
+                self.documents.insert(uri.to_owned(), Opened { text, version, is_bake, found: OnceCell::new() });
                 self.publish(uri)
             }
             "textDocument/didChange" => {
@@ -277,6 +280,7 @@ impl Server {
                 return Ok(json!({"kind": "full", "items": items}));
             }
             "codeAction" => return Ok(diagnostics::actions(self.found(uri, opened), text, uri, params)),
+            _ if opened.is_bake => return bake::query(name, text, uri, params).unwrap_or_else(|| unknown(method)),
             _ => {}
         }
         let document = Document::parse(text.as_str());
