@@ -60,6 +60,7 @@ pub fn all(base: &str, scale: f64) -> Vec<Project> {
         project("bc", chain(""), vec![first("bc.first"), again("b.100cached")]),
         project("c", stages(":"), vec![first("c.first"), again("c.noop")]),
         project("cs", stages("sleep 1"), vec![first("cs.first"), again("c.sleep")]),
+        mounted(base, of(20_000.0)),
         app(base, of(20_000.0)),
         copy(base, of(50_000.0), of(1024.0)),
     ]
@@ -95,6 +96,29 @@ fn app(base: &str, files: usize) -> Project {
                 before: |dir, n| write(&dir.join("dir9/f9"), n.to_string().as_bytes()),
             },
             Measure { name: "a.mtimeall", once: false, before: touch },
+        ],
+    }
+}
+
+/// A command that reads the context through a mount, as compilers with a cache do.
+fn mounted(base: &str, files: usize) -> Project {
+    let text = format!(
+        "FROM {base}\nRUN --mount=type=bind,target=/src --mount=type=cache,target=/cache cat /src/dir9/f9 >> /cache/log\n"
+    );
+    Project {
+        name: "e".to_owned(),
+        setup: Box::new(move |dir| {
+            write(&dir.join("Dockerfile"), text.as_bytes());
+            tree(dir, files, 15_000);
+        }),
+        measures: vec![
+            Measure { name: "e.cold", once: true, before: nothing },
+            Measure { name: "e.noop", once: false, before: nothing },
+            Measure {
+                name: "e.touch1",
+                once: false,
+                before: |dir, n| write(&dir.join("dir9/f9"), n.to_string().as_bytes()),
+            },
         ],
     }
 }
