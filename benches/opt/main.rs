@@ -106,7 +106,8 @@ fn graphs() {
             for (at, (_, level)) in LEVELS.into_iter().enumerate() {
                 let options = Options { level, caps: CapSet::all(), ..Options::default() };
                 let begin = Instant::now();
-                let (after, results) = Optimizer::new(options).run_for(graph.clone(), &[result]).expect("a whole graph");
+                let (after, results) =
+                    Optimizer::new(options).run_for(graph.clone(), &[result]).expect("a whole graph");
                 time[at] += begin.elapsed().as_secs_f64();
                 let text = rbc_ir::text::print(&after);
                 changed[at] += usize::from(at > 0 && text != first);

@@ -78,15 +78,23 @@ impl Message {
 
     /// Writes a message.
     pub fn into_json(self) -> Value {
+        let version = ("jsonrpc", "2.0".into());
         match self {
             Message::Request { id, method, params } => {
-                json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+                object([version, ("id", id), ("method", method.into()), ("params", params)])
             }
-            Message::Notification { method, params } => json!({"jsonrpc": "2.0", "method": method, "params": params}),
-            Message::Response { id, result: Ok(result) } => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Message::Notification { method, params } => {
+                object([version, ("method", method.into()), ("params", params)])
+            }
+            Message::Response { id, result: Ok(result) } => object([version, ("id", id), ("result", result)]),
             Message::Response { id, result: Err(Failure { code, message }) } => {
-                json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
+                object([version, ("id", id), ("error", json!({"code": code, "message": message}))])
             }
         }
     }
+}
+
+/// An object of values, which are moved: `json!` copies what it is given, which for large answers costs most of the time.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -13,7 +13,7 @@ use crate::features::{
     commands, completion, diagnostics, folding, format, hints, hover, lenses, links, rename, selection, signature,
     symbols, tokens, typing,
 };
-use crate::message::{Failure, Message};
+use crate::message::{Failure, Message, object};
 use crate::names;
 use crate::syntax::Syntax;
 use crate::text::{Encoding, Position, Text};
@@ -277,7 +277,7 @@ impl Server {
         match name {
             "diagnostic" => {
                 let items = diagnostics::all(self.found(uri, opened), text, uri);
-                return Ok(json!({"kind": "full", "items": items}));
+                return Ok(object([("kind", "full".into()), ("items", items)]));
             }
             "codeAction" => return Ok(diagnostics::actions(self.found(uri, opened), text, uri, params)),
             _ if opened.is_bake => return bake::query(name, text, uri, params).unwrap_or_else(|| unknown(method)),
@@ -332,7 +332,7 @@ fn request(id: &str, method: &str, params: Value) -> Message {
 }
 
 fn published(uri: &str, version: Value, diagnostics: Value) -> Message {
-    let mut params = json!({"uri": uri, "diagnostics": diagnostics});
+    let mut params = object([("uri", uri.into()), ("diagnostics", diagnostics)]);
     if version.is_number() {
         params["version"] = version;
     }

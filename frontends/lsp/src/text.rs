@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::message::object;
 
 /// In what units a column is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -28,7 +30,7 @@ impl Position {
     }
 
     fn json(self) -> Value {
-        json!({"line": self.line, "character": self.character})
+        object([("line", self.line.into()), ("character", self.character.into())])
     }
 }
 
@@ -105,7 +107,7 @@ impl Text {
     }
 
     pub fn range(&self, range: Range<usize>) -> Value {
-        json!({"start": self.position(range.start).json(), "end": self.position(range.end).json()})
+        object([("start", self.position(range.start).json()), ("end", self.position(range.end).json())])
     }
 
     /// The offsets of a range of the protocol.
@@ -116,7 +118,7 @@ impl Text {
     }
 
     pub fn edit(&self, range: Range<usize>, text: &str) -> Value {
-        json!({"range": self.range(range), "newText": text})
+        object([("range", self.range(range)), ("newText", text.into())])
     }
 
     /// Takes a change of the protocol: with a range, a replacement; without, the whole text.
@@ -137,6 +139,7 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn positions_in_both_encodings() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rbc_source::{Applicability, Diagnostic, Fix, Severity};
 use serde_json::{Value, json};
 
+use crate::message::object;
 use crate::text::Text;
 
 /// Diagnostics as the protocol has them.
@@ -34,18 +35,18 @@ fn protocol(diagnostic: &Diagnostic, text: &Text, uri: &str) -> Value {
         message.push('\n');
         message.push_str(note);
     }
-    let mut out = json!({
-        "range": text.range(place(diagnostic)),
-        "severity": severity,
-        "code": diagnostic.code.id,
-        "source": "rbc",
-        "message": message,
-    });
+    let mut out = object([
+        ("range", text.range(place(diagnostic))),
+        ("severity", severity.into()),
+        ("code", diagnostic.code.id.into()),
+        ("source", "rbc".into()),
+        ("message", message.into()),
+    ]);
     let labelled = diagnostic.secondary.iter().filter(|label| !label.message.is_empty());
     let related: Vec<Value> = labelled
         .map(|label| {
-            let location = json!({"uri": uri, "range": text.range(label.span.range())});
-            json!({"location": location, "message": label.message})
+            let location = object([("uri", uri.into()), ("range", text.range(label.span.range()))]);
+            object([("location", location), ("message", label.message.as_str().into())])
         })
         .collect();
     if !related.is_empty() {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::message::object;
 use crate::syntax::{Step, Syntax};
 use crate::text::Text;
 
@@ -47,11 +48,11 @@ fn symbol(step: &Step<'_>, text: &Text, kind: u8) -> Value {
         None => keyword.to_owned(),
     };
     let keyword = step.heads.first().map_or(0..0, |head| head.keyword.clone());
-    json!({
-        "name": name,
-        "detail": detail,
-        "kind": kind,
-        "range": text.range(step.instruction.span.clone()),
-        "selectionRange": text.range(keyword),
-    })
+    object([
+        ("name", name.into()),
+        ("detail", detail.into()),
+        ("kind", kind.into()),
+        ("range", text.range(step.instruction.span.clone())),
+        ("selectionRange", text.range(keyword)),
+    ])
 }
