@@ -236,4 +236,50 @@ mod tests {
         assert!(found[0].primary.is_none() && found[0].message.contains("rbc.toml:2:1: "), "{:?}", found[0]);
         std::fs::remove_dir_all(&dir).unwrap();
     }
+
+    /// Texts of our own.
+    fn corpus() -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut directories = vec![root.join("examples"), root.join("benches/data"), root.join("fuzz/corpus")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                match entry.path() {
+                    path if path.is_dir() => directories.push(path),
+                    path => texts.extend(std::fs::read_to_string(path).ok().filter(|text| text.len() < 10_000)),
+                }
+            }
+        }
+        assert!(!texts.is_empty());
+        texts.sort();
+        texts
+    }
+
+    #[test]
+    fn what_is_found_after_edits_is_what_a_fresh_start_finds() {
+        const PIECES: [&str; 12] =
+            ["", "\n", "\\\n", "$", "${", "\"", "'", "<<x\n", "FROM ", "RUN --mount=", "[", "\u{1F600}"];
+        let mut state = 1_u64;
+        let mut roll = move |sides: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % sides.max(1)
+        };
+        for uri in ["untitled:Dockerfile", "untitled:docker-bake.hcl"] {
+            let mut checker = Checker::default();
+            for mut text in corpus() {
+                for _ in 0..4 {
+                    let from = text.floor_char_boundary(roll(text.len() + 1));
+                    let to = text.floor_char_boundary((from + roll(5) * roll(5)).min(text.len())).max(from);
+                    text.replace_range(from..to, PIECES[roll(PIECES.len())]);
+                    let file = SourceFile::new(FileId(0), "", &*text);
+                    let found = checker.check(uri, &file);
+                    assert_eq!(found, Checker::default().check(uri, &file), "{text:?}");
+                    let inside = |finding: &Diagnostic| {
+                        finding.primary.as_ref().is_none_or(|l| text.get(l.span.range()).is_some())
+                    };
+                    assert!(found.iter().all(inside), "{text:?}");
+                }
+            }
+        }
+    }
 }
