@@ -225,6 +225,25 @@ fn directories_and_patterns_are_linted_by_their_settings() {
     assert_eq!(names, ["a/Dockerfile", "old/Dockerfile", "test/deep/app.Dockerfile"]);
 }
 
+#[test]
+fn other_languages_are_linted_by_themselves_and_not_formatted() {
+    let dir = Scratch::new();
+    let bake = "target \"a\" {\n  dockefile = \"x\"\n}\ntarget \"b\" {\n  inherits = [\"c\"]\n}\n";
+    let mocker = "apiVersion: v1alpha1\nimages:\n- name: a\n  form: b\n";
+    dir.file("docker-bake.hcl", bake);
+    dir.file("Mockerfile.yaml", mocker);
+    let run = |args: &[&str]| rbc().current_dir(dir.path()).args(args).output().unwrap();
+    let found = stdout(&run(&["lint", "--format", "gnu"]));
+    for part in ["docker-bake.hcl:2: W0601", "docker-bake.hcl:5: E06", "Mockerfile.yaml:4: E07"] {
+        assert!(found.contains(part), "{part} in {found}");
+    }
+    assert!(!found.contains("DL3"), "{found}");
+    assert!(!stdout(&run(&["lint", "--format", "gnu", "--ignore", "W0601"])).contains("W0601"));
+    let formatted = run(&["fmt", "docker-bake.hcl", "Mockerfile.yaml"]);
+    assert!(formatted.status.success() && stderr(&formatted).matches("left as it is").count() == 2);
+    assert_eq!(std::fs::read_to_string(dir.path().join("Mockerfile.yaml")).unwrap(), mocker);
+}
+
 /// The hooks for pre-commit and the action name commands that there are.
 #[test]
 fn hooks_run() {

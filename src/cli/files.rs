@@ -38,18 +38,18 @@ const NO_RECIPES: [&str; 16] = [
 
 /// The files that arguments mean, each once, in the order of the arguments and within a directory by name.
 ///
-/// Directories are searched for recipes; what `.gitignore` and `.ignore` leave out is left out, and links are not followed. An
+/// Directories are searched for files whose names are `wanted`; what `.gitignore` and `.ignore` leave out is left out, and links are not followed. An
 /// argument with `*`, `?`, `[` or `{` that is no file is a pattern, in which `**` stands for any number of directories.
 ///
 /// # Errors
 /// There is no such file, nothing fits, or a directory cannot be read.
-pub fn find(arguments: &[PathBuf]) -> Result<Vec<Named>, Diagnostic> {
+pub fn find(arguments: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Named>, Diagnostic> {
     let mut found = Vec::new();
     for argument in arguments {
         if argument == Path::new("-") || argument.is_file() {
             found.push(Named { path: argument.clone(), searched: false });
         } else if argument.is_dir() {
-            let recipes = search(argument, &|path| path.file_name().is_some_and(|n| is_recipe(&n.to_string_lossy())))?;
+            let recipes = search(argument, &|path| path.file_name().is_some_and(|n| wanted(&n.to_string_lossy())))?;
             if recipes.is_empty() {
                 let message = format!("there is no Dockerfile in `{}`", argument.display());
                 return Err(
@@ -79,6 +79,12 @@ pub fn is_recipe(name: &str) -> bool {
         }),
         None => name.strip_suffix(kind).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
     })
+}
+
+/// Whether a file of this name is one of the other languages: a bake file of the native syntax, or a Mockerfile.
+pub fn is_other(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["docker-bake.hcl", "docker-bake.override.hcl", "mockerfile", "mockerfile.yaml", "mockerfile.yml"].contains(&&*name)
 }
 
 fn matching(pattern: &str) -> Result<Vec<Named>, Diagnostic> {

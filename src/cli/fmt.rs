@@ -9,6 +9,7 @@ use super::args::{FmtArgs, Keywords};
 use super::messages::Messages;
 use super::project::read;
 use super::{Failure, files, rewrite, write_output};
+use crate::Frontend;
 
 /// Runs the command.
 pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
@@ -21,7 +22,7 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
         indent: " ".repeat(args.indent.into()),
     };
     let mut changed = 0;
-    for named in files::find(&args.files)? {
+    for named in files::find(&args.files, &files::is_recipe)? {
         let path = &named.path;
         let mut sources = Sources::new();
         let id = sources.add_bytes(path.to_string_lossy(), read(path)?);
@@ -31,7 +32,11 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
             messages.say(&format!("{}: left as it is: it is not UTF-8", path.display()));
             continue;
         }
-        let new = rbc_fmt::format(file, &style).text;
+        let is_dockerfile = !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile";
+        if !is_dockerfile {
+            messages.say(&format!("{}: left as it is: only Dockerfiles are formatted", path.display()));
+        }
+        let new = if is_dockerfile { rbc_fmt::format(file, &style).text } else { file.text().to_owned() };
         let differs = new != file.text();
         changed += usize::from(differs);
         if args.diff {

@@ -12,8 +12,8 @@ use rbc_source::{Applicability, Diagnostic, Fix, SourceFile};
 use super::super::host::unresolved;
 use super::super::project::host_platform;
 use super::super::rewrite;
-use super::{Examined, Unit};
-use crate::{Found, Host, Input, Purpose, compile};
+use super::{Examined, Unit, bake};
+use crate::{Found, Frontend, Host, Input, Purpose, compile};
 
 /// Which fixes are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn wanted(found: &Diagnostic, fixes: Fixes) -> Option<&Fix> {
 
 /// What the compiler, the rules and ShellCheck find.
 fn check(unit: &Unit, file: &SourceFile) -> Result<Vec<Diagnostic>, Diagnostic> {
-    let Some(shellcheck) = &unit.shellcheck else {
+    let Some(shellcheck) = unit.shellcheck.as_ref().filter(|_| is_dockerfile(file)) else {
         return Ok(findings(file, &unit.config, unit.ignore.clone(), None));
     };
     let document = Document::parse(file.text());
@@ -72,12 +72,29 @@ pub fn findings(
     ignore: Option<(String, String)>,
     scripts: Option<&mut ScriptCache>,
 ) -> Vec<Diagnostic> {
+    if !is_dockerfile(file) {
+        let found = if rbc_lsp::is_bake(file.name()) { bake(file.name(), file) } else { compiled(file, ignore) };
+        return found.into_iter().filter_map(|finding| levelled(finding, config)).collect();
+    }
     let document = Document::parse(file.text());
     let rules = match scripts {
         Some(scripts) => rbc_lint::check_again(file, &document, config, scripts),
         None => rbc_lint::check(file, &document, config),
     };
     rbc_lint::join(file, &document, config, compiled(file, ignore), rules)
+}
+
+/// Whether the rules about Dockerfiles are for this file.
+fn is_dockerfile(file: &SourceFile) -> bool {
+    !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile"
+}
+
+/// A finding as the configuration wants it; what no build accepts counts always.
+fn levelled(mut finding: Diagnostic, config: &LintConfig) -> Option<Diagnostic> {
+    if !finding.is_error() {
+        finding.severity = config.level(finding.code.id, finding.severity.into()).severity()?;
+    }
+    Some(finding)
 }
 
 /// What the compiler finds. The file is checked as if it were built with the directory around it as the context; nothing outside

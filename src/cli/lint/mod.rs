@@ -1,5 +1,6 @@
 //! `rbc lint`: files found and read, examined on all cores, findings reported in the order of the files.
 
+mod bake;
 mod configs;
 mod examine;
 mod shellcheck;
@@ -15,6 +16,7 @@ use super::args::{LintArgs, MessageFormat};
 use super::messages::Messages;
 use super::project::{read, read_optional};
 use super::{Failure, files, rewrite, write_output};
+pub(super) use bake::bake;
 pub(super) use configs::Configs;
 pub(super) use examine::findings;
 use examine::{Fixes, examine};
@@ -43,7 +45,7 @@ pub fn run(args: &LintArgs, messages: &Messages) -> Result<(), Failure> {
     let mut sources = Sources::new();
     let mut configs = Configs::new(args, &mut sources)?;
     let mut units = Vec::new();
-    for found in files::find(&args.files)? {
+    for found in files::find(&args.files, &|name| files::is_recipe(name) || files::is_other(name))? {
         let configured = configs.of(&found.path, &mut sources)?;
         if found.searched && configured.excluded {
             continue;
