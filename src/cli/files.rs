@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobBuilder;
 use ignore::WalkBuilder;
-use rbc_source::{Diagnostic, environment, lower};
+use rbc_source::{Diagnostic, SourceFile, environment, lower};
+
+use crate::Frontend;
 
 /// A file to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,11 @@ pub fn is_recipe(name: &str) -> bool {
         }),
         None => name.strip_suffix(kind).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
     })
+}
+
+/// Whether a file that was read is a Dockerfile and not of another language.
+pub fn is_dockerfile(file: &SourceFile) -> bool {
+    !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile"
 }
 
 /// Whether a file of this name is one of the other languages: a bake file of the native syntax, or a Mockerfile.

@@ -9,7 +9,6 @@ use super::args::{FmtArgs, Keywords};
 use super::messages::Messages;
 use super::project::read;
 use super::{Failure, files, rewrite, write_output};
-use crate::Frontend;
 
 /// Runs the command.
 pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
@@ -32,7 +31,7 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
             messages.say(&format!("{}: left as it is: it is not UTF-8", path.display()));
             continue;
         }
-        let is_dockerfile = !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile";
+        let is_dockerfile = files::is_dockerfile(file);
         if !is_dockerfile {
             messages.say(&format!("{}: left as it is: only Dockerfiles are formatted", path.display()));
         }

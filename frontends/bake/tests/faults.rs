@@ -1,31 +1,11 @@
 //! What is wrong is said once, at its place.
 
-use rbc_bake::{Environment, Found, Host, Request, parse};
+mod machine;
+
+use machine::Machine;
+use rbc_bake::{Environment, Request, parse};
 use rbc_source::Sources;
 use std::collections::BTreeMap;
-
-struct Machine;
-
-impl rbc_hcl::Host for Machine {
-    fn now(&self) -> i64 {
-        0
-    }
-    fn home(&self) -> String {
-        "/home/me".into()
-    }
-    fn random(&self) -> [u8; 16] {
-        [0; 16]
-    }
-}
-
-impl Host for Machine {
-    fn find(&self, _path: &str) -> Found {
-        Found::Nothing
-    }
-    fn read(&self, _path: &str) -> Option<String> {
-        None
-    }
-}
 
 /// The findings of a bake file: line, text that is marked, message.
 fn faults(text: &str) -> Vec<(usize, String, String)> {

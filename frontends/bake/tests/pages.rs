@@ -1,33 +1,13 @@
 //! The examples of the pages in `docs` do what the pages say.
 #![allow(clippy::disallowed_methods)] // reads the pages
 
-use rbc_bake::{Environment, Found, Host, Planned, Request, parse};
+mod machine;
+
+use machine::Machine;
+use rbc_bake::{Environment, Planned, Request, parse};
 use rbc_source::{SourceFile, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-struct Machine;
-
-impl rbc_hcl::Host for Machine {
-    fn now(&self) -> i64 {
-        0
-    }
-    fn home(&self) -> String {
-        "/home/me".into()
-    }
-    fn random(&self) -> [u8; 16] {
-        [0; 16]
-    }
-}
-
-impl Host for Machine {
-    fn find(&self, _path: &str) -> Found {
-        Found::Nothing
-    }
-    fn read(&self, _path: &str) -> Option<String> {
-        None
-    }
-}
 
 /// The plan of a text, under a name that says what it is.
 fn plan(name: &str, text: &str, targets: &[&str]) -> Planned {

@@ -9,11 +9,12 @@ use rbc_lower::questions::{ImageQuestion, SourceQuestion};
 use rbc_sema::options::Surroundings;
 use rbc_source::{Applicability, Diagnostic, Fix, SourceFile};
 
+use super::super::files::is_dockerfile;
 use super::super::host::unresolved;
 use super::super::project::host_platform;
 use super::super::rewrite;
 use super::{Examined, Unit, bake};
-use crate::{Found, Frontend, Host, Input, Purpose, compile};
+use crate::{Found, Host, Input, Purpose, compile};
 
 /// Which fixes are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +83,6 @@ pub fn findings(
         None => rbc_lint::check(file, &document, config),
     };
     rbc_lint::join(file, &document, config, compiled(file, ignore), rules)
-}
-
-/// Whether the rules about Dockerfiles are for this file.
-fn is_dockerfile(file: &SourceFile) -> bool {
-    !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile"
 }
 
 /// A finding as the configuration wants it; what no build accepts counts always.

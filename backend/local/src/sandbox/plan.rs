@@ -105,11 +105,23 @@ fn steps(place: &Path) -> io::Result<Vec<CString>> {
     Ok(steps)
 }
 
-/// Where setting up a sandbox failed, as the child reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum Stage {
-    Cgroup = 1,
+/// Declares the stages once: as numbers from 1, and as a list.
+macro_rules! stages {
+    ($first:ident $(, $other:ident)* $(,)?) => {
+        /// Where setting up a sandbox failed, as the child reports it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub(crate) enum Stage {
+            $first = 1,
+            $($other,)*
+        }
+
+        const STAGES: &[Stage] = &[Stage::$first $(, Stage::$other)*];
+    };
+}
+
+stages!(
+    Cgroup,
     Propagation,
     Root,
     Mount,
@@ -126,30 +138,10 @@ pub(crate) enum Stage {
     Directory,
     Fork,
     Execute,
-}
+);
 
 impl Stage {
     pub(crate) fn from_number(number: u32) -> Option<Stage> {
-        use Stage::*;
-        let all = [
-            Cgroup,
-            Propagation,
-            Root,
-            Mount,
-            Pivot,
-            Hostname,
-            Network,
-            Limits,
-            Session,
-            Bounding,
-            Groups,
-            Filter,
-            User,
-            Capabilities,
-            Directory,
-            Fork,
-            Execute,
-        ];
-        all.into_iter().find(|stage| *stage as u32 == number)
+        STAGES.iter().copied().find(|stage| *stage as u32 == number)
     }
 }
