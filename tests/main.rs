@@ -5,6 +5,7 @@ mod bake;
 mod build;
 mod cli;
 mod conformance;
+mod daemon;
 mod docs;
 mod fuzz;
 mod harness;

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::peers;
+
 /// What images in examples and tests are made of.
 const BUSYBOX: (&str, &str) = ("/bin/busybox", "busybox-static");
 
 /// Programs that tests drive, with the Debian package of each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/bin/chromium", "chromium"),
+    ("/usr/sbin/dockerd", "docker.io"),
     BUSYBOX,
     ("/usr/bin/shellcheck", "shellcheck"),
     ("/usr/bin/git", "git"),
@@ -19,10 +22,16 @@ const PROGRAMS: [(&str, &str); 7] = [
 
 /// Runs one command of the gate and says how long it took.
 pub fn step(name: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
+    step_in(name, Path::new("."), program, args, env)
+}
+
+/// Runs one command in a directory and says how long it took.
+pub fn step_in(name: &str, dir: &Path, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), String> {
     println!("== {name}");
     let start = std::time::Instant::now();
     let status = Command::new(program)
         .args(args)
+        .current_dir(dir)
         .envs(env.iter().copied())
         .status()
         .map_err(|e| format!("{program} cannot be run: {e}"))?;
@@ -32,7 +41,8 @@ pub fn step(name: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> R
 
 /// Installs what the tests need and is not there.
 pub fn setup() -> Result<(), String> {
-    install(&PROGRAMS)
+    install(&PROGRAMS)?;
+    peers::trixie()
 }
 
 fn install(programs: &[(&str, &str)]) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod ci;
 mod conformance;
 mod new_rule;
+mod peers;
 
 const HELP: &str = "cargo xtask COMMAND
 
