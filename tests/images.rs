@@ -49,7 +49,7 @@ impl Registry {
     }
 
     /// Pushes an image of one empty layer with a config.
-    fn push(&self, name: &str, config: &str) {
+    pub fn push(&self, name: &str, config: &str) {
         let client = Client::new(RegistryConfig::default(), Credentials::none());
         let reference = Reference::parse_normalized(&format!("{}/{name}", self.address)).unwrap();
         let blob = |bytes: &[u8], kind: &str| {

@@ -10,6 +10,7 @@ mod docs;
 mod fuzz;
 mod harness;
 mod images;
+mod imagetools;
 mod levels;
 mod limits;
 mod mockerfile;

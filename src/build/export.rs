@@ -71,29 +71,62 @@ pub struct Annotations(Vec<Annotation>);
 /// One annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
-    on_index: bool,
+    on: Subject,
     /// Only on the manifest of this one.
     platform: Option<Platform>,
     key: String,
     value: String,
 }
 
+/// What is annotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The manifest of an image.
+    Manifest,
+    /// What an index says of it.
+    ManifestDescriptor,
+    /// The index of an image for several platforms.
+    Index,
+    /// What an OCI layout says of that.
+    IndexDescriptor,
+}
+
+impl Subject {
+    /// What a build annotates.
+    pub const OF_BUILD: [Subject; 2] = [Subject::Manifest, Subject::Index];
+
+    fn read(name: &str) -> Option<Subject> {
+        Some(match name {
+            "manifest" => Subject::Manifest,
+            "manifest-descriptor" => Subject::ManifestDescriptor,
+            "index" => Subject::Index,
+            "index-descriptor" => Subject::IndexDescriptor,
+            _ => return None,
+        })
+    }
+}
+
 impl Annotations {
-    /// Adds what `--annotation` says: `[TYPE[PLATFORM][,TYPE...]:]KEY=VALUE`, where a type is `manifest` or `index`.
+    /// Adds what `--annotation` says: `[TYPE[PLATFORM][,TYPE...]:]KEY=VALUE`, where a type is one of `allowed`.
+    /// The first of these is meant if there is none.
     ///
     /// # Errors
     /// If it is not of this form.
-    pub fn add(&mut self, text: &str) -> Result<(), Diagnostic> {
+    pub fn add(&mut self, text: &str, allowed: [Subject; 2]) -> Result<(), Diagnostic> {
         let wrong = |why: String| Diagnostic::new(lower::OPTION, format!("the annotation `{text}` {why}"));
         let (left, value) = text.split_once('=').ok_or_else(|| wrong("has no value; write KEY=VALUE".to_owned()))?;
         // A key may have a colon of its own: what stands before it is a type only if it looks like one.
         let typed = left
             .split_once(':')
-            .filter(|(types, _)| types.split(',').all(|t| KINDS.contains(&t.split('[').next().unwrap_or(t))));
-        let (types, key) = typed.unwrap_or(("manifest", left));
+            .filter(|(types, _)| types.split(',').all(|t| Subject::read(t.split('[').next().unwrap_or(t)).is_some()));
+        let (types, key) = typed.map_or((None, left), |(types, key)| (Some(types), key));
         if key.is_empty() {
             return Err(wrong("has no key; write KEY=VALUE".to_owned()));
         }
+        let Some(types) = types else {
+            self.push(allowed[0], None, key, value);
+            return Ok(());
+        };
         for kind in types.split(',') {
             let (kind, platform) = match kind.split_once('[') {
                 None => (kind, None),
@@ -103,33 +136,35 @@ impl Annotations {
                     (kind, Some(platform.map_err(|e| e.diagnostic(text))?))
                 }
             };
-            let on_index = match kind {
-                "manifest" => false,
-                "index" => true,
-                other => return Err(wrong(format!("is for a `{other}`, which is not supported"))),
-            };
-            self.push(on_index, platform, key, value);
+            let on = Subject::read(kind).filter(|on| allowed.contains(on));
+            let on = on.ok_or_else(|| wrong(format!("is for a `{kind}`, which is not supported here")))?;
+            self.push(on, platform, key, value);
         }
         Ok(())
     }
 
-    fn push(&mut self, on_index: bool, platform: Option<Platform>, key: &str, value: &str) {
-        self.0.push(Annotation { on_index, platform, key: key.to_owned(), value: value.to_owned() });
+    fn push(&mut self, on: Subject, platform: Option<Platform>, key: &str, value: &str) {
+        self.0.push(Annotation { on, platform, key: key.to_owned(), value: value.to_owned() });
     }
 
     /// Those of the manifest for a platform.
     pub fn of_manifest(&self, platform: Option<&Platform>) -> BTreeMap<String, String> {
-        let here = |a: &&Annotation| !a.on_index && (a.platform.is_none() || a.platform.as_ref() == platform);
+        let here =
+            |a: &&Annotation| a.on == Subject::Manifest && (a.platform.is_none() || a.platform.as_ref() == platform);
         self.0.iter().filter(here).map(|a| (a.key.clone(), a.value.clone())).collect()
     }
 
     /// Those of the index.
     pub fn of_index(&self) -> BTreeMap<String, String> {
-        self.0.iter().filter(|a| a.on_index).map(|a| (a.key.clone(), a.value.clone())).collect()
+        self.0.iter().filter(|a| a.on == Subject::Index).map(|a| (a.key.clone(), a.value.clone())).collect()
+    }
+
+    /// Those of what an index says of manifests, each with the platform that it is for.
+    pub fn of_entries(&self) -> Vec<(Option<Platform>, String, String)> {
+        let entries = self.0.iter().filter(|a| a.on == Subject::ManifestDescriptor);
+        entries.map(|a| (a.platform.clone(), a.key.clone(), a.value.clone())).collect()
     }
 }
-
-const KINDS: [&str; 4] = ["manifest", "index", "manifest-descriptor", "index-descriptor"];
 
 impl Export {
     /// A form with the usual options.
@@ -235,9 +270,13 @@ impl Export {
             attrs.take(known);
         }
         for (key, value) in std::mem::take(&mut attrs.left) {
-            let annotation = [("annotation.", false), ("annotation-manifest.", false), ("annotation-index.", true)];
-            match annotation.iter().find_map(|(prefix, on_index)| Some((key.strip_prefix(prefix)?, *on_index))) {
-                Some((key, on_index)) => self.annotations.push(on_index, None, key, value),
+            let annotation = [
+                ("annotation.", Subject::Manifest),
+                ("annotation-manifest.", Subject::Manifest),
+                ("annotation-index.", Subject::Index),
+            ];
+            match annotation.iter().find_map(|(prefix, on)| Some((key.strip_prefix(prefix)?, *on))) {
+                Some((key, on)) => self.annotations.push(on, None, key, value),
                 None => {
                     attrs.left.insert(key, value);
                 }

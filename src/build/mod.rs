@@ -20,7 +20,7 @@ use rbc_wire::Digest;
 
 pub use caches::{CacheExport, CachePlace, cache_from, cache_to, open as open_cache, write as write_cache};
 pub use deliver::metadata;
-pub use export::{Annotation, Annotations, Export, Form, Place, name_of};
+pub use export::{Annotation, Annotations, Export, Form, Place, Subject, name_of};
 pub use places::put;
 
 use crate::Output;

@@ -73,6 +73,9 @@ pub enum Command {
     /// Show what is kept for further builds, or remove it.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Show, assemble and copy images in registries and OCI layouts.
+    #[command(subcommand)]
+    Image(super::image::args::ImageCommand),
     /// Compile a Dockerfile to an LLB definition.
     ///
     /// The definition is what BuildKit's own Dockerfile frontend would make, byte for byte. `buildctl build --local

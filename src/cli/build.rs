@@ -15,7 +15,7 @@ use super::messages::Messages;
 use super::progress::Display;
 use super::project::Project;
 use super::{Failure, optimizing, write_output};
-use crate::build::{self, Allow, Annotations, Built, Export, Failed, Form, Job, Place};
+use crate::build::{self, Allow, Annotations, Built, Export, Failed, Form, Job, Place, Subject};
 use crate::{Purpose, compile};
 
 /// Runs the command.
@@ -169,7 +169,7 @@ pub fn allow(flags: &[String]) -> Result<Allow, Diagnostic> {
 fn annotations(texts: &[String]) -> Result<Annotations, Diagnostic> {
     let mut annotations = Annotations::default();
     for text in texts {
-        annotations.add(text)?;
+        annotations.add(text, Subject::OF_BUILD)?;
     }
     Ok(annotations)
 }

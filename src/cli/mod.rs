@@ -11,6 +11,7 @@ mod files;
 mod fmt;
 mod graph;
 pub mod host;
+pub mod image;
 mod inspect;
 mod lint;
 mod lock;
@@ -23,6 +24,7 @@ mod remote;
 mod rewrite;
 mod solve;
 mod tables;
+mod template;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Build(args) => build::run(args, &messages),
         Command::Cache(command) => cache::run(command, &messages),
+        Command::Image(command) => image::run(command, &messages),
         Command::Solve(args) => solve::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),
         Command::Bake(args) => bake::run(args, &messages),

@@ -307,6 +307,28 @@ impl Client {
         pushed.map_err(|found| about(*found, "push to", repository))
     }
 
+    /// Has the registry take a blob over from its repository `from`; whether it did. It needs no content for that.
+    pub fn mount_blob(&self, repository: &Reference, blob: &Descriptor, from: &Reference) -> Result<bool> {
+        if from.domain() != repository.domain() || from.path() == repository.path() {
+            return Ok(false);
+        }
+        let mounted = self.origin(repository, |endpoint, tries| {
+            let scope = Scope::push(repository.path(), Some(from.path()));
+            let content = Content::Bytes(&[]);
+            let mut upload =
+                Upload { client: self, endpoint, scope, repository, blob, content, part: u64::MAX, session: None };
+            self.retrying(tries, || match upload.begin(Some(from))? {
+                None => Ok(true),
+                // What it began instead is not wanted. That it is told so is a courtesy.
+                Some(session) => {
+                    _ = upload.send(&Request::new(Method::DELETE, session.location));
+                    Ok(false)
+                }
+            })
+        });
+        mounted.map_err(|found| about(*found, "push to", repository))
+    }
+
     /// Pushes a manifest or index under the reference's tag, or under its digest if the reference has no tag. What it
     /// refers to must be there.
     pub fn push_manifest(&self, reference: &Reference, media_type: &str, bytes: &[u8]) -> Result<Digest> {

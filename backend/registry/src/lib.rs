@@ -17,6 +17,7 @@
 //! timeouts that a long download needs (a read, not the whole, must be timely). The distribution API on top of it is a
 //! few hundred lines.
 
+mod assemble;
 mod auth;
 mod client;
 mod config;
@@ -25,19 +26,22 @@ mod error;
 mod hash;
 mod http;
 mod layout;
+mod location;
 mod lock;
 mod manifest;
 mod resolve;
 mod select;
 mod token;
 
+pub use assemble::{Assembled, Piece, Wishes, assemble};
 pub use auth::{Credential, Credentials};
 pub use client::{Client, Fetched, Pushed, Sink};
 pub use config::{HostConfig, RegistryConfig};
 pub use error::{Result, is_absent};
 pub use http::Content;
 pub use layout::{BlobWriter, Layout};
+pub use location::{Copier, Location};
 pub use lock::{Lock, LockResolver, Locked};
-pub use manifest::{Descriptor, Index, Manifest, media};
+pub use manifest::{Descriptor, Document, Index, Manifest, media};
 pub use resolve::{Chain, ImageRequest, ImageResolver, Mode, Offline, RegistryResolver, ResolvedImage};
 pub use select::Image;

@@ -163,8 +163,10 @@ impl Manifest {
 
 /// A manifest or an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Document {
+pub enum Document {
+    /// An image for one platform.
     Manifest(Box<Manifest>),
+    /// Images for several.
     Index(Box<Index>),
 }
 
@@ -208,8 +210,11 @@ pub(crate) fn media_type_of(bytes: &[u8], announced: Option<&str>) -> Result<Str
 }
 
 impl Document {
-    /// Reads a document of a media type. An error is a phrase.
-    pub(crate) fn parse(bytes: &[u8], media_type: &str) -> Result<Self, String> {
+    /// Reads a document of a media type.
+    ///
+    /// # Errors
+    /// A phrase that says why it is none.
+    pub fn parse(bytes: &[u8], media_type: &str) -> Result<Self, String> {
         let media_type = media_type_of(bytes, Some(media_type))?;
         match media::is_index(&media_type) {
             true => serde_json::from_slice(bytes).map(|index| Document::Index(Box::new(index))),

@@ -78,7 +78,7 @@ fn choose<'a>(index: &'a Index, matcher: &Matcher) -> Option<&'a Descriptor> {
 }
 
 /// The platform that an image config states.
-fn platform_of(config: &[u8]) -> Platform {
+pub(crate) fn platform_of(config: &[u8]) -> Platform {
     let value: serde_json::Value = serde_json::from_slice(config).unwrap_or_default();
     let text = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
     let features = value.get("os.features").and_then(|v| v.as_array());

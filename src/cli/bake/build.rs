@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::args::BakeArgs;
 use super::compile::{self, All};
 use super::load::Loaded;
-use crate::build::{self, Allow, Built, Export, Failed, Form, Job};
+use crate::build::{self, Allow, Built, Export, Failed, Form, Job, Subject};
 use crate::cli::args::ProgressStyle;
 use crate::cli::build::{metadata, open, read_secret, read_ssh};
 use crate::cli::messages::Messages;
@@ -105,7 +105,7 @@ fn job(target: &Target, plan: &Plan, all: &mut All, args: &BakeArgs) -> Result<O
         job.names.push(build::name_of(&tag.value)?);
     }
     for annotation in &target.annotations {
-        job.annotations.add(&annotation.value)?;
+        job.annotations.add(&annotation.value, Subject::OF_BUILD)?;
     }
     for output in &target.outputs {
         job.exports.push(Export::read(&output.value)?);
