@@ -125,7 +125,7 @@ pub fn pretty(value: &Value) -> String {
 }
 
 /// Rows in columns: each as wide as its widest cell and `gap` spaces; the last is not padded.
-fn table(rows: &[Vec<String>], gap: usize) -> String {
+pub fn table(rows: &[Vec<String>], gap: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width =
         |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or_default();

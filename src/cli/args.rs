@@ -95,6 +95,10 @@ pub enum Command {
     Lint(LintArgs),
     /// Format Dockerfiles, without changing what they build.
     Fmt(FmtArgs),
+    /// Be a frontend of BuildKit: what an image does that a `# syntax=` line names.
+    ///
+    /// BuildKit starts it; the images are made by `examples/frontend-image`.
+    Frontend,
     /// Serve editors by the Language Server Protocol, over standard input and output.
     Lsp {
         /// The only way there is; editors pass it by habit.

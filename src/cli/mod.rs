@@ -9,6 +9,7 @@ mod convert;
 mod dump;
 mod files;
 mod fmt;
+pub mod frontend;
 mod graph;
 pub mod host;
 pub mod image;
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Graph(args) => graph::run(args, &messages),
         Command::Lint(args) => lint::run(args, &messages),
         Command::Fmt(args) => fmt::run(args, &messages),
+        Command::Frontend => frontend::run(),
         Command::Lsp { .. } => return lsp::run(),
         Command::Lock(args) => lock::run(args, &messages),
         Command::Explain { code } => messages::explain(code.as_deref(), cli.color),

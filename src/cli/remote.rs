@@ -13,7 +13,7 @@ use rbc_source::{Diagnostic, environment};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much of a file tells whether it is an archive.
-const HEAD: usize = 1024;
+pub const HEAD: usize = 1024;
 
 fn unreachable(what: &str, why: impl std::fmt::Display) -> Diagnostic {
     Diagnostic::new(environment::FETCH, format!("`{what}` cannot be fetched: {why}"))
@@ -32,7 +32,12 @@ pub fn is_archive(url: &str) -> Result<bool, Diagnostic> {
     let mut head = Vec::with_capacity(HEAD);
     let body = response.into_body().into_reader();
     body.take(HEAD as u64).read_to_end(&mut head).map_err(|e| unreachable(url, e))?;
-    Ok(is_compressed(&head) || is_tar(&head))
+    Ok(begins_archive(&head))
+}
+
+/// Whether a file that begins in this way is an archive.
+pub fn begins_archive(head: &[u8]) -> bool {
+    is_compressed(head) || is_tar(head)
 }
 
 /// bzip2, gzip or xz.
@@ -104,7 +109,7 @@ pub fn download(url: &str) -> Result<Vec<u8>, Diagnostic> {
     let response = agent().get(url).call().map_err(|e| unreachable(url, e))?;
     let body = response.into_body().into_with_config().limit(LARGEST_DEFINITION);
     let bytes = body.read_to_vec().map_err(|e| unreachable(url, e))?;
-    if is_compressed(&bytes) || is_tar(&bytes) {
+    if begins_archive(&bytes) {
         return Err(unreachable(url, "it is an archive").note("name a repository, or the file itself"));
     }
     Ok(bytes)

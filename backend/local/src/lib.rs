@@ -35,4 +35,4 @@ pub use sandbox::Stream;
 pub use session::{Event, Progress, Scene, Session, Silent, SolveError};
 pub use solver::Executor;
 pub use store::{BlobInfo, Entry, EntryKind, Layer, LayerInfo, Prune, Snapshot, Store};
-pub use tar::Compression;
+pub use tar::{Compression, newest_in_archive};

@@ -8,6 +8,7 @@ mod builder;
 mod chmod;
 mod context;
 mod copy;
+pub mod entry;
 mod env;
 mod expose;
 mod format;
