@@ -6,7 +6,7 @@ use rbc_ast::check::CheckConfig;
 use rbc_ast::recipe::{Recipe, Trigger};
 use rbc_ir::{CapSet, caps};
 use rbc_lower::questions::{Answers, Image, ImageQuestion, Question, SourceQuestion};
-use rbc_lower::{Outcome, Product, Request, lower};
+use rbc_lower::{Lowerer, Outcome, Product, Request};
 use rbc_oci::{Digest, ImageConfig, Platform};
 use rbc_sema::Options;
 use rbc_sema::options::Surroundings;
@@ -256,8 +256,9 @@ fn lower_with(
     answers: &mut Answers,
     host: &mut dyn Host,
 ) -> (Result<Box<Product>, Vec<Diagnostic>>, Vec<Diagnostic>) {
+    let mut lowerer = Lowerer::new(request);
     for _ in 0..MOST_ROUNDS {
-        let lowered = lower(request, answers);
+        let lowered = lowerer.lower(answers);
         match lowered.outcome {
             Outcome::Done(product) => return (Ok(product), lowered.warnings),
             Outcome::Failed(errors) => return (Err(errors), lowered.warnings),

@@ -99,6 +99,8 @@ impl Text<'_> {
 pub struct Head<'l> {
     /// The keyword as written; empty if the line is.
     pub keyword: Text<'l>,
+    /// The instruction that it names, if there is such.
+    pub instruction: Option<Keyword>,
     /// The flags, from `--` on, without quotes and escapes. A text is as written if it borrows.
     pub flags: Vec<Text<'l>>,
 }
@@ -166,7 +168,7 @@ impl<'l> Command<'l> {
         let mut rest = Rest { text: Cow::Borrowed(line), start: 0 };
         loop {
             let (head, args) = split_head(rest, escape);
-            let keyword = Keyword::find(&head.keyword.text);
+            let keyword = head.instruction;
             heads.push(head);
             if keyword == Some(Keyword::Onbuild) && !args.text.is_empty() {
                 rest = args;
@@ -184,14 +186,14 @@ impl<'l> Command<'l> {
 
     /// The instruction it is.
     pub fn keyword(&self) -> Option<Keyword> {
-        Keyword::find(&self.head().keyword.text)
+        self.head().instruction
     }
 
     /// Whether `<<` in it opens heredocs.
     pub fn opens_heredocs(&self) -> bool {
         let trigger = self.keyword() == Some(Keyword::Onbuild);
         let Some(head) = self.heads.get(usize::from(trigger)) else { return false };
-        matches!(Keyword::find(&head.keyword.text), Some(Keyword::Add | Keyword::Copy | Keyword::Run))
+        matches!(head.instruction, Some(Keyword::Add | Keyword::Copy | Keyword::Run))
             && matches!(self.args, Ok(Args::Words { json: false, .. }))
     }
 }
@@ -248,7 +250,7 @@ fn split_head<'l>(line: Rest<'l>, escape: char) -> (Head<'l>, Rest<'l>) {
     let keyword = line.cut(0..end);
     let behind = line.text[end..].trim_start_matches(is_blank);
     let (flags, args) = split_flags(&line, line.text.len() - behind.len(), escape);
-    (Head { keyword, flags }, line.behind(args))
+    (Head { instruction: Keyword::find(&keyword.text), keyword, flags }, line.behind(args))
 }
 
 /// Takes flags from `at` on and gives the byte offset behind them. Each byte counts as a character: what is beyond ASCII in a

@@ -10,9 +10,18 @@ use super::*;
 
 /// Every image is there but `missing`; those named `arm` are for another platform than was asked for, those named `on` have
 /// the trigger `COPY --from=0 / /`, and `circle` one that takes files from itself.
-struct World;
+#[derive(Default)]
+struct World {
+    /// The images that were asked for at once, call by call.
+    asked: Vec<Vec<String>>,
+}
 
 impl Host for World {
+    fn images(&mut self, images: &[ImageQuestion]) -> Vec<Result<Found, Diagnostic>> {
+        self.asked.push(images.iter().map(|image| image.reference.clone()).collect());
+        images.iter().map(|image| self.image(image)).collect()
+    }
+
     fn image(&mut self, wanted: &ImageQuestion) -> Result<Found, Diagnostic> {
         let name = &wanted.reference;
         if name.contains("missing") {
@@ -51,6 +60,7 @@ impl Host for World {
 struct Outcome {
     warnings: Vec<(&'static str, usize)>,
     error: Option<(usize, String)>,
+    asked: Vec<Vec<String>>,
     compiled: Compiled,
 }
 
@@ -73,11 +83,13 @@ fn build(text: &str, attrs: &[(&str, &str)], ignore: Option<&str>, purpose: Purp
         purpose,
         frontend: None,
     };
-    let compiled = compile(input, &mut World);
+    let mut world = World::default();
+    let compiled = compile(input, &mut world);
     let line = |d: &Diagnostic| d.primary.as_ref().map_or(0, |label| file.lines_of(label.span).0 + 1);
     Outcome {
         warnings: compiled.warnings.iter().map(|d| (d.code.name, line(d))).collect(),
         error: compiled.errors.first().map(|e| (line(e), e.message.clone())),
+        asked: world.asked,
         compiled,
     }
 }
@@ -160,6 +172,16 @@ fn what_multiplies_is_refused_where_it_grows_too_large() {
         let codes: Vec<&str> = outcome.compiled.errors.iter().take(2).map(|e| e.code.name).collect();
         assert_eq!(codes, ["too-large"], "{}", &text[..40]);
     }
+}
+
+#[test]
+fn bases_are_asked_for_at_once_and_once() {
+    let text = "FROM a AS x\nFROM a\nFROM unused\nFROM missing\nFROM b\nCOPY --from=x / /\nCOPY --from=c / /\n";
+    let asked = build(text, &[], None, Purpose::Build).asked;
+    let name = |n| format!("docker.io/library/{n}:latest");
+    assert_eq!(asked, [[name("a"), name("b"), name("c")]]);
+    let asked = build("FROM a\nFROM on\nCOPY --from=b / /", &[], None, Purpose::Build).asked;
+    assert_eq!(asked, [vec![name("on"), name("b")], vec![name("a")]]);
 }
 
 #[test]

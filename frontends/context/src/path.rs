@@ -15,30 +15,46 @@ pub const WINDOWS_PATH: &str = "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\S
 /// The shortest path that means the same: no empty segment, no `.`, no `..` that something precedes, no trailing slash.
 /// The empty path is `.`.
 pub fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut kept: Vec<&str> = Vec::new();
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let mut clean = String::with_capacity(path.len().max(1));
+    clean.push_str(root);
+    // What `..` does not take back: the root, or the `..` that nothing precedes.
+    let mut fixed = clean.len();
     for segment in path.split('/') {
         match segment {
             "" | "." => {}
-            ".." if kept.last().is_some_and(|last| *last != "..") => {
-                kept.pop();
+            ".." if clean.len() > fixed => {
+                let last = clean[fixed..].rfind('/').map_or(fixed, |slash| fixed + slash);
+                clean.truncate(last);
             }
-            ".." if rooted => {}
-            other => kept.push(other),
+            ".." if !root.is_empty() => {}
+            other => {
+                if clean.len() > root.len() {
+                    clean.push('/');
+                }
+                clean.push_str(other);
+                if other == ".." {
+                    fixed = clean.len();
+                }
+            }
         }
     }
-    let joined = kept.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".into(),
-        (false, false) => joined,
+    if clean.is_empty() {
+        clean.push('.');
     }
+    clean
 }
 
 /// The parts that are not empty, with slashes between, [`clean`]ed; the empty path if all are empty.
 pub fn join(parts: &[&str]) -> String {
-    let kept: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-    if kept.is_empty() { String::new() } else { clean(&kept.join("/")) }
+    let mut joined = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if !joined.is_empty() {
+            joined.push('/');
+        }
+        joined.push_str(part);
+    }
+    if joined.is_empty() { joined } else { clean(&joined) }
 }
 
 /// The last segment: `.` of the empty path, `/` of a path of slashes only.

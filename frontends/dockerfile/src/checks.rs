@@ -2,6 +2,7 @@
 //!
 //! Each finding touches the lines that the reference gives, and its message is the reference's.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rbc_ast::check::CheckConfig;
@@ -161,7 +162,7 @@ fn stage_name_casing(source: &Source<'_>) -> Option<Diagnostic> {
     }
     let message = format!("Stage name '{}' should be lowercase", name.text);
     let finding = source.finding(rules::STAGE_NAME_CASING, message, name.range.clone());
-    let edit = Edit { span: source.span(name.range.clone()), text: lower };
+    let edit = Edit { span: source.span(name.range.clone()), text: lower.into_owned() };
     Some(finding.fix("write the name in lower case", vec![edit], Applicability::Safe))
 }
 
@@ -180,7 +181,7 @@ fn from_as_casing(source: &Source<'_>) -> Option<Diagnostic> {
     }
     let message = format!("'{}' and '{from}' keywords' casing do not match", r#as.text);
     let finding = source.finding(rules::FROM_AS_CASING, message, r#as.range.clone());
-    let edit = Edit { span: source.span(r#as.range.clone()), text: expected.clone() };
+    let edit = Edit { span: source.span(r#as.range.clone()), text: expected.clone().into_owned() };
     Some(finding.fix(format!("write `{expected}`"), vec![edit], Applicability::Safe))
 }
 
@@ -196,7 +197,7 @@ fn instruction_casing(recipe: &Recipe, findings: &mut Vec<Diagnostic>) {
     let is_upper = |head: &&Head| *head.keyword == to_upper(&head.keyword);
     let lower = heads().filter(is_lower).count();
     let upper = heads().filter(|head| !is_lower(head) && is_upper(head)).count();
-    let (case, wrong): (_, fn(&str) -> String) =
+    let (case, wrong): (_, fn(&str) -> Cow<'_, str>) =
         if lower > upper { ("lowercase", to_lower) } else { ("uppercase", to_upper) };
     for head in heads() {
         let right = wrong(&head.keyword);
@@ -204,7 +205,7 @@ fn instruction_casing(recipe: &Recipe, findings: &mut Vec<Diagnostic>) {
             continue;
         }
         let message = format!("Command '{}' should match the case of the command majority ({case})", head.keyword);
-        let edit = Edit { span: head.keyword_span, text: right.clone() };
+        let edit = Edit { span: head.keyword_span, text: right.clone().into_owned() };
         findings.push(
             Diagnostic::new(rules::CONSISTENT_INSTRUCTION_CASING, message)
                 .at(head.span)

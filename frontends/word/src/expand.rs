@@ -104,12 +104,24 @@ pub fn unset_before_fault<'t>(text: &'t str, escape: char, mode: Mode, env: &dyn
 #[derive(Default)]
 struct Names<'t> {
     order: Vec<&'t str>,
+    /// The same to look them up, once they are many.
     seen: HashSet<&'t str>,
 }
 
+/// Lists up to this length are searched from end to end, which is faster than an index.
+const SHORT: usize = 16;
+
 impl<'t> Names<'t> {
     fn note(&mut self, name: &'t str) {
-        if self.seen.insert(name) {
+        let new = match self.order.len() {
+            0..SHORT => !self.order.contains(&name),
+            SHORT => {
+                self.seen.extend(&self.order);
+                self.seen.insert(name)
+            }
+            _ => self.seen.insert(name),
+        };
+        if new {
             self.order.push(name);
         }
     }

@@ -1,6 +1,8 @@
 //! Classes and cases of characters, as the reference's language (Go) has them. Rust's own differ in corners: its
 //! `is_alphabetic` takes in combining signs, and its case mappings may give several characters.
 
+use std::borrow::Cow;
+
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// A letter: general category L.
@@ -19,18 +21,18 @@ pub fn is_name(c: char) -> bool {
 }
 
 /// `text` in lower case, character by character.
-pub fn to_lower(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
+pub fn to_lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
     }
     // The one character with a long lower case (İ) maps to the first of it.
     text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
 }
 
 /// `text` in upper case, character by character. Characters with a long upper case (ß) stay as they are.
-pub fn to_upper(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_uppercase();
+pub fn to_upper(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_lowercase()) {
+        return Cow::Borrowed(text);
     }
     let upper = |c: char| {
         let mut up = c.to_uppercase();

@@ -17,6 +17,7 @@ use crate::questions::SourceQuestion;
 use crate::weight;
 
 /// The graph under construction, with what every vertex needs.
+#[derive(Debug)]
 pub(crate) struct Builder<'a> {
     pub graph: Graph,
     pub caps: &'a CapSet,
@@ -110,9 +111,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Metadata that says which step a vertex is of.
-    pub fn located(&self, mut meta: Meta, span: Option<Span>, stage: &Frame, step: u32) -> Meta {
+    pub fn located(&self, mut meta: Meta, span: Option<Span>, stage: Frame, step: u32) -> Meta {
         meta.locations.push(self.location(span));
-        meta.origins.push(Origin { target: None, stage: Some(stage.clone()), step, span });
+        meta.origins.push(Origin { target: None, stage: Some(stage), step, span });
         meta
     }
 

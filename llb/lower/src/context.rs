@@ -149,6 +149,7 @@ impl Builder<'_> {
                 ..rbc_oci::Platform::new(os, architecture)
             }
             .normalize()
+            .into()
         });
         Some(state)
     }
@@ -356,7 +357,7 @@ impl Loaded {
 
     fn image(out: Ref, context: &NamedContext, config: &ImageConfig) -> Loaded {
         let mut state = State::of(Some(out));
-        state.platform = context.platform.as_ref().map(rbc_oci::Platform::normalize);
+        state.platform = context.platform.as_ref().map(|p| p.normalize().into());
         state.apply(config);
         Loaded { state, image: Some(config.clone()), narrow: None }
     }

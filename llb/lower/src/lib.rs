@@ -26,7 +26,7 @@ use rbc_context::ignore::Matcher;
 use rbc_ir::{CapSet, Graph, Ref};
 use rbc_oci::{ImageConfig, Platform};
 use rbc_sema::model::{EPOCH, EpochSource};
-use rbc_sema::{Checks, Options, Scope};
+use rbc_sema::{Checks, Model, Options, Scope};
 use rbc_source::{Diagnostic, Parsed, SourceFile, lower as codes};
 
 pub use mount::bytes;
@@ -121,15 +121,61 @@ pub struct StageSummary {
     pub needed: bool,
 }
 
-/// Lowers a recipe for one platform.
+/// Lowers a recipe for one platform, all at once. Who answers questions does it with [`Lowerer`].
 pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
+    Lowerer::new(request).lower(answers)
+}
+
+/// Lowers a recipe for one platform, round by round, each with more answers than the one before.
+///
+/// What does not depend on images (names, arguments, the stage graph) is found out once. The images of bases are asked for
+/// before anything is lowered, so that a build without triggers and named contexts is lowered once, with all facts known.
+#[derive(Debug)]
+pub struct Lowerer<'a> {
+    request: &'a Request<'a>,
+    prepared: Option<Box<Prepared<'a>>>,
+}
+
+/// What is known of a recipe without any image.
+#[derive(Debug)]
+struct Prepared<'a> {
+    builder: Builder<'a>,
+    model: Model<'a>,
+    main: MainContext,
+}
+
+impl<'a> Lowerer<'a> {
+    /// Nothing is done yet.
+    pub fn new(request: &'a Request<'a>) -> Self {
+        Lowerer { request, prepared: None }
+    }
+
+    /// Goes on with what is known now.
+    pub fn lower(&mut self, answers: &Answers) -> Lowered {
+        let prepared = match self.prepared.take().map_or_else(|| prepare(self.request, answers), Ok) {
+            Ok(prepared) => prepared,
+            Err(lowered) => return *lowered,
+        };
+        let questions = stage::images_of_bases(self.request, &prepared.model, answers);
+        if !questions.is_empty() {
+            self.prepared = Some(prepared);
+            return Lowered { warnings: Vec::new(), outcome: Outcome::Need(questions) };
+        }
+        let Prepared { builder, model, main } = *prepared;
+        stage::Lowering::new(self.request, answers, builder, model, main).run()
+    }
+}
+
+/// Finds out what does not depend on images; if that fails or something must be known for it, what it came to.
+fn prepare<'a>(request: &'a Request<'a>, answers: &Answers) -> Result<Box<Prepared<'a>>, Box<Lowered>> {
     let recipe = &request.recipe.value;
     let target_platform = request.platform.unwrap_or(&request.options.surroundings.build_platform);
     let mut builder = Builder::new(request.file, request.caps, request.options, target_platform);
+    let ended = |warnings: &[Diagnostic], outcome| Err(Box::new(Lowered { warnings: warnings.to_vec(), outcome }));
     // The reference reads the recipe from the context, so that an error of this comes before any of the recipe.
     let main = match builder.main_context(answers) {
         Ok(main) => main,
-        Err(stop) => return Lowered { warnings: Vec::new(), outcome: stopped(stop) },
+        Err(stop) => return ended(&[], stopped(stop)),
     };
     builder.set_source(&main.filename, main.recipe.as_ref().and_then(|s| s.out));
     let mut checks = if request.quiet { Checks::muted() } else { Checks::new(request.checks.clone()) };
@@ -139,24 +185,19 @@ pub fn lower(request: &Request<'_>, answers: &Answers) -> Lowered {
     let before = request.recipe.diagnostics.iter().take_while(|d| !d.is_error()).count();
     checks.extend(warnings.into_iter().take(before).cloned());
     if !errors.is_empty() {
-        return Lowered {
-            warnings: checks.found().to_vec(),
-            outcome: Outcome::Failed(errors.into_iter().cloned().collect()),
-        };
+        return ended(checks.found(), Outcome::Failed(errors.into_iter().cloned().collect()));
     }
     let mut scope = match Scope::new(recipe, request.options, request.platform, checks) {
         Ok(scope) => scope,
-        Err((error, checks)) => {
-            return Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(vec![*error]) };
-        }
+        Err((error, checks)) => return ended(checks.found(), Outcome::Failed(vec![*error])),
     };
     if let Err(stop) = set_epoch(&mut scope, answers, &mut builder, &main) {
-        return Lowered { warnings: scope.checks.found().to_vec(), outcome: stopped(stop) };
+        return ended(scope.checks.found(), stopped(stop));
     }
     let resolved = rbc_sema::resolve(scope);
     match resolved.value {
-        Ok(model) => stage::Lowering::new(request, answers, builder, model, main).run(),
-        Err(checks) => Lowered { warnings: checks.found().to_vec(), outcome: Outcome::Failed(resolved.diagnostics) },
+        Ok(model) => Ok(Box::new(Prepared { builder, model, main })),
+        Err(checks) => ended(checks.found(), Outcome::Failed(resolved.diagnostics)),
     }
 }
 

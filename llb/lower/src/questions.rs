@@ -1,7 +1,7 @@
 //! What lowering must be told about the world, and what it was told.
 //!
-//! Lowering is pure. Where it needs a fact from outside it asks, the driver finds out, and lowering starts again with the
-//! answer. A question that was answered once is never asked again.
+//! Lowering is pure. Where it needs a fact from outside it asks, the driver finds out, and lowering goes on with the
+//! answer ([`crate::Lowerer`]). A question that was answered once is never asked again.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -56,7 +56,7 @@ impl<'a> Lowering<'a> {
         let env = Shown { env: &self.built[id].env, secrets: secrets.collect() };
         let shown = expand_shown(&shown, self.model.scope.recipe.escape, &env);
         let platform = self.built[id].state.platform.clone();
-        let name = self.prefix_step(id, step, &upper_instruction(&shown), platform.as_ref());
+        let name = self.prefix_step(id, step, &upper_instruction(&shown), platform.as_deref());
         let shm = self.builder.options.shm_size;
         if shm > 0 && self.builder.caps.supports(caps::EXEC_MOUNT_TMPFS_SIZE) {
             let kind = MountKind::Tmpfs(TmpfsMount { size: shm });
@@ -71,7 +71,7 @@ impl<'a> Lowering<'a> {
         let empty = args.is_empty();
         let exec = self.exec(id, run, args, mounts);
         let root = exec.mounts.iter().find(|m| m.dest == ir::ROOT_MOUNT).and_then(|m| m.output).unwrap_or_default();
-        let out = self.builder.add(Op::Exec(Box::new(exec)), platform.as_ref(), meta).output(root);
+        let out = self.builder.add(Op::Exec(Box::new(exec)), platform.as_deref(), meta).output(root);
         if empty {
             self.empty_runs.push((out, step.span));
         }
@@ -286,7 +286,7 @@ impl<'a> Lowering<'a> {
             meta: ExecMeta {
                 args,
                 env,
-                cwd: state.dir.clone(),
+                cwd: state.dir.to_string(),
                 user: state.user.clone(),
                 proxy_env: self.proxy_env(),
                 extra_hosts: hosts

@@ -39,7 +39,9 @@ pub(crate) struct Built {
     pub env: StageEnv,
     /// The config of the image that it starts from, itself or by way of other stages.
     base_image: Option<Rc<ImageConfig>>,
-    pub platform: Option<Platform>,
+    pub platform: Option<Rc<Platform>>,
+    /// How a vertex of it names it.
+    frame: Option<Frame>,
     /// Its steps have run, or it has none.
     pub dispatched: bool,
     /// The target is it, or starts from it: only then is its history ever seen.
@@ -95,6 +97,7 @@ impl Built {
 pub(crate) struct Lowering<'a> {
     pub builder: Builder<'a>,
     pub model: Model<'a>,
+    target_platform: Rc<Platform>,
     pub built: Vec<Built>,
     request: &'a Request<'a>,
     answers: &'a Answers,
@@ -112,6 +115,34 @@ pub(crate) struct Lowering<'a> {
     pub empty_runs: Vec<(Ref, Span)>,
 }
 
+/// What must be known of the images that needed stages start from, as far as the model alone tells; images that triggers
+/// bring in, and named contexts, are asked for when lowering comes upon them.
+pub(crate) fn images_of_bases(request: &Request<'_>, model: &Model<'_>, answers: &Answers) -> Vec<Question> {
+    let mut questions = Vec::new();
+    if request.options.has_contexts() {
+        return questions;
+    }
+    let mut asked = HashSet::new();
+    let reachable = model.reachable(model.target);
+    for (stage, needed) in model.stages.iter().zip(reachable) {
+        if stage.base.is_some() || stage.base_name == SCRATCH || !(needed || request.all_stages) {
+            continue;
+        }
+        // A name that cannot be one is an error of lowering.
+        let Ok(reference) = Reference::parse_normalized(&stage.base_name) else { continue };
+        let question = ImageQuestion {
+            reference: reference.with_default_tag().to_string(),
+            platform: Some(stage.platform.as_ref().unwrap_or(&model.scope.target_platform).clone()),
+            mode: request.options.resolve_mode,
+            layout: None,
+        };
+        if !answers.images.contains_key(&question) && asked.insert(question.clone()) {
+            questions.push(Question::Image(question));
+        }
+    }
+    questions
+}
+
 impl<'a> Lowering<'a> {
     pub fn new(
         request: &'a Request<'a>,
@@ -127,9 +158,11 @@ impl<'a> Lowering<'a> {
             built[id].in_result = true;
             next = model.stages[id].base;
         }
+        let target_platform = Rc::new(model.scope.target_platform.clone());
         Lowering {
             builder,
             model,
+            target_platform,
             built,
             request,
             answers,
@@ -171,7 +204,7 @@ impl<'a> Lowering<'a> {
     }
 
     pub fn target_platform(&self) -> &Platform {
-        &self.model.scope.target_platform
+        &self.target_platform
     }
 
     // Bases.
@@ -256,12 +289,14 @@ impl<'a> Lowering<'a> {
     fn resolve_base(&mut self, id: StageId, wanted: bool) -> Result<(), Stop> {
         let stage = &self.model.stages[id];
         if self.built[id].base_name == SCRATCH && stage.context.is_none() {
-            let platform = self.target_platform().clone();
-            let is_image = stage.is_image();
-            self.start_from(id, &empty_image(&platform));
-            let built = &mut self.built[id];
-            built.platform = Some(platform);
-            built.dispatched = is_image;
+            if stage.is_image() {
+                // Nothing is known of it but that it is empty.
+                self.built[id].dispatched = true;
+            } else {
+                let platform = self.target_platform.clone();
+                self.start_from(id, &empty_image(&platform));
+                self.built[id].platform = Some(platform);
+            }
             return Ok(());
         }
         self.built[id].dispatched |= stage.is_image();
@@ -273,8 +308,8 @@ impl<'a> Lowering<'a> {
             }
             Box::new(found)
         })?;
-        let declared = stage.platform.clone();
-        let platform = declared.clone().unwrap_or_else(|| self.target_platform().clone());
+        let declared = stage.platform.clone().map(Rc::new);
+        let platform = declared.clone().unwrap_or_else(|| self.target_platform.clone());
         let reference = reference.with_default_tag();
         self.built[id].base_name = reference.to_string();
         if !wanted {
@@ -290,7 +325,7 @@ impl<'a> Lowering<'a> {
             built.platform = declared;
             if let Some(image) = &loaded.image {
                 if !image.platform.architecture.is_empty() && !image.platform.os.is_empty() {
-                    built.platform = Some(image.platform.clone());
+                    built.platform = Some(image.platform.clone().into());
                 }
                 self.start_from(id, image);
             }
@@ -307,12 +342,12 @@ impl<'a> Lowering<'a> {
             let built = &mut self.built[id];
             built.base_image = Some(Rc::new(image));
             built.take(loaded);
-            built.state.platform = Some(platform.normalize());
+            built.state.platform = Some(platform.normalize().into());
             built.platform = Some(platform);
             return Ok(());
         }
         let mode = self.builder.options.resolve_mode;
-        let question = ImageQuestion { reference: name, platform: Some(platform.clone()), mode, layout: None };
+        let question = ImageQuestion { reference: name, platform: Some((*platform).clone()), mode, layout: None };
         let found = match ask(self.answers, question.clone()) {
             Ok(found) => found,
             Err(Stop::Error(error)) => {
@@ -337,7 +372,7 @@ impl<'a> Lowering<'a> {
             if (build.os == own.os && build.architecture == own.architecture)
                 && !(platform.os == own.os && platform.architecture == own.architecture)
             {
-                platform = build.clone();
+                platform = build.clone().into();
             }
         }
         if let Some(digest) = &found.digest {
@@ -356,12 +391,12 @@ impl<'a> Lowering<'a> {
             let span = self.model.stages[id].span;
             let code = self.model.stages[id].written.map_or("", |w| &*w.head.code);
             let shown = self.prefix(id, &format!("FROM {name}"), Some(&platform), false);
-            let meta = with_command(named(shown), code);
-            let meta = self.builder.located(meta, span, &self.frame(id), 0);
+            let frame = self.frame(id);
+            let meta = self.builder.located(with_command(named(shown), code), span, frame, 0);
             let out = self.builder.image(&name, mode, Some(&platform), meta);
             let built = &mut self.built[id];
             built.state = State::of(Some(out));
-            built.state.platform = Some(platform.normalize());
+            built.state.platform = Some(platform.normalize().into());
             let own = built.image.platform.clone();
             if (platform.os != own.os || platform.architecture != own.architecture)
                 && let Some(span) = span
@@ -522,7 +557,7 @@ impl<'a> Lowering<'a> {
         let built = &mut self.built[id];
         built.dispatched = true;
         // A context without an image leaves the platform open; the reference then takes an empty one.
-        let os = built.platform.get_or_insert_with(Platform::default).os.clone();
+        let os = built.platform.get_or_insert_default().os.clone();
         let path = path::default_path_env(&os);
         built.env.begin(Some(path).filter(|_| os != "windows"));
         let options = self.builder.options;
@@ -949,15 +984,25 @@ impl<'a> Lowering<'a> {
         });
     }
 
-    /// The stage, as the way back from a vertex names it.
-    pub fn frame(&self, id: StageId) -> Frame {
-        let stage = &self.model.stages[id];
-        let name = if stage.display_name.is_empty() { &self.built[id].base_name } else { &stage.display_name };
-        Frame { name: name.as_str().into(), span: stage.span }
+    /// The name of a stage to show: without one of its own that of its base.
+    fn shown_name(&self, id: StageId) -> &str {
+        let name = &self.model.stages[id].display_name;
+        if name.is_empty() { &self.built[id].base_name } else { name }
     }
 
-    pub fn located(&self, id: StageId, step: &StepRef<'_>, meta: Meta) -> Meta {
-        self.builder.located(meta, Some(step.span), &self.frame(id), self.built[id].step)
+    /// The stage, as the way back from a vertex names it.
+    fn frame(&mut self, id: StageId) -> Frame {
+        if let Some(frame) = &self.built[id].frame {
+            return frame.clone();
+        }
+        let frame = Frame { name: self.shown_name(id).into(), span: self.model.stages[id].span };
+        self.built[id].frame = Some(frame.clone());
+        frame
+    }
+
+    pub fn located(&mut self, id: StageId, step: &StepRef<'_>, meta: Meta) -> Meta {
+        let frame = self.frame(id);
+        self.builder.located(meta, Some(step.span), frame, self.built[id].step)
     }
 
     /// What the progress display shows for a step: its text with variables expanded.
@@ -1028,10 +1073,12 @@ impl<'a> Lowering<'a> {
         self.context_vertex
     }
 
-    /// Notes that a path of a stage's file system is used.
+    /// Notes that a path of a stage's file system is used, if that comes from a directory of the client.
     pub fn use_path(&mut self, of: StageId, path: &str) {
         let owner = self.built[of].paths_of;
-        self.built[owner].used_paths.insert(path::join(&["/", path]));
+        if self.built[owner].narrow.is_some() {
+            self.built[owner].used_paths.insert(path::join(&["/", path]));
+        }
     }
 
     // The end.
@@ -1128,11 +1175,11 @@ impl<'a> Lowering<'a> {
     }
 
     fn summary(&self, id: StageId, needed: bool) -> StageSummary {
-        let name = |id: StageId| self.frame(id).name.to_string();
+        let name = |id: StageId| self.shown_name(id).to_owned();
         let stage = &self.model.stages[id];
         StageSummary {
             name: name(id),
-            platform: self.built[id].platform.clone(),
+            platform: self.built[id].platform.as_deref().cloned(),
             base: stage.base.map_or_else(|| self.built[id].base_name.clone(), name),
             sources: stage.deps.iter().map(|(dep, _)| name(*dep)).filter(|n| n != SCRATCH).collect(),
             needed,

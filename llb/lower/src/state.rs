@@ -1,5 +1,7 @@
 //! What a build has come to at some point: a file system, and how the next command would run in it.
 
+use std::rc::Rc;
+
 use rbc_ir::{NetMode, Ref};
 use rbc_oci::Platform;
 
@@ -9,7 +11,7 @@ pub(crate) struct State {
     /// The file system; none is empty.
     pub out: Option<Ref>,
     /// Working directory; absolute, with forward slashes.
-    pub dir: String,
+    pub dir: Rc<str>,
     /// User; empty for root.
     pub user: String,
     /// Host name; empty for the default.
@@ -17,7 +19,7 @@ pub(crate) struct State {
     /// Network of commands that do not choose one.
     pub network: NetMode,
     /// Platform, normalised; none for that of the build.
-    pub platform: Option<Platform>,
+    pub platform: Option<Rc<Platform>>,
 }
 
 impl State {
@@ -25,7 +27,7 @@ impl State {
     pub fn of(out: Option<Ref>) -> State {
         State {
             out,
-            dir: "/".to_owned(),
+            dir: "/".into(),
             user: String::new(),
             hostname: String::new(),
             network: NetMode::Unset,
@@ -40,14 +42,14 @@ impl State {
 
     /// With another working directory, resolved against the present one.
     pub fn set_dir(&mut self, dir: &str) {
-        self.dir = if dir.starts_with('/') { dir.to_owned() } else { rbc_context::path::join(&[&self.dir, dir]) };
+        self.dir = if dir.starts_with('/') { dir.into() } else { rbc_context::path::join(&[&self.dir, dir]).into() };
     }
 
     /// Takes working directory and platform from an image's config.
     pub fn apply(&mut self, image: &rbc_oci::ImageConfig) {
         self.set_dir(&image.config.working_dir);
         if !image.platform.architecture.is_empty() && !image.platform.os.is_empty() {
-            self.platform = Some(image.platform.normalize());
+            self.platform = Some(image.platform.normalize().into());
         }
     }
 }
