@@ -103,7 +103,7 @@ pub fn check(file: &SourceFile, warnings: &[Diagnostic], error: Option<&Diagnost
         .map(|w| {
             object([
                 ("ruleName", Some(w.code.name.into())),
-                ("description", Some(w.code.summary.into())),
+                ("description", Some(description(w).into())),
                 ("url", rule_url(w.code.name).map(Value::from)),
                 ("detail", text(&w.message)),
                 ("location", Some(place(w))),
@@ -229,6 +229,56 @@ pub fn place(found: &Diagnostic) -> Option<Span> {
     found.trace.last().map(|f| f.span).or_else(|| found.primary.as_ref().map(|l| l.span))
 }
 
+/// What BuildKit's rules are about, in its own words: like their names and messages, tools match them.
+const DESCRIPTIONS: [(&str, &str); 22] = [
+    (
+        "ConsistentInstructionCasing",
+        "All commands within the Dockerfile should use the same casing (either upper or lower)",
+    ),
+    ("CopyIgnoredFile", "Attempting to Copy file that is excluded by .dockerignore"),
+    ("DuplicateStageName", "Stage names should be unique"),
+    (
+        "ExposeInvalidFormat",
+        "IP address and host-port mapping should not be used in EXPOSE instruction. This will become an error in a future release",
+    ),
+    ("ExposeProtoCasing", "Protocol in EXPOSE instruction should be lowercase"),
+    ("FromAsCasing", "The 'as' keyword should match the case of the 'from' keyword"),
+    ("FromPlatformFlagConstDisallowed", "FROM --platform flag should not use a constant value"),
+    ("InvalidBaseImagePlatform", "Base image platform does not match expected target platform"),
+    ("InvalidDefaultArgInFrom", "Default value for global ARG results in an empty or invalid base image name"),
+    (
+        "InvalidDefinitionDescription",
+        "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.",
+    ),
+    (
+        "JSONArgsRecommended",
+        "JSON arguments recommended for ENTRYPOINT/CMD to prevent unintended behavior related to OS signals",
+    ),
+    ("LegacyKeyValueFormat", "Legacy key/value format with whitespace separator should not be used"),
+    ("MaintainerDeprecated", "The MAINTAINER instruction is deprecated, use a label instead to define an image author"),
+    ("MultipleInstructionsDisallowed", "Multiple instructions of the same type should not be used in the same stage"),
+    ("NoEmptyContinuation", "Empty continuation lines will become errors in a future release"),
+    (
+        "RedundantTargetPlatform",
+        "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior",
+    ),
+    ("ReservedStageName", "Reserved words should not be used as stage names"),
+    ("SecretsUsedInArgOrEnv", "Sensitive data should not be used in the ARG or ENV commands"),
+    ("StageNameCasing", "Stage names should be lowercase"),
+    ("UndefinedArgInFrom", "FROM command must use declared ARGs"),
+    ("UndefinedVar", "Variables should be defined before their use"),
+    (
+        "WorkdirRelativePath",
+        "Relative workdir without an absolute workdir declared within the build can have unexpected results if the base image changes",
+    ),
+];
+
+/// What a rule is about.
+pub fn description(found: &Diagnostic) -> &'static str {
+    let rule = DESCRIPTIONS.iter().find(|(name, _)| *name == found.code.name);
+    rule.map_or(found.code.summary, |(_, description)| description)
+}
+
 /// BuildKit's page on one of its rules.
 pub fn rule_url(rule: &str) -> Option<String> {
     // The one rule that has no page.
@@ -256,6 +306,14 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptions_of_rules() {
+        use rbc_source::lint;
+        let about = |code| description(&Diagnostic::new(code, ""));
+        assert_eq!(about(lint::UNDEFINED_VAR), "Variables should be defined before their use");
+        assert_eq!(about(rbc_source::lower::OPTION), rbc_source::lower::OPTION.summary);
+    }
 
     #[test]
     fn pages_of_rules() {

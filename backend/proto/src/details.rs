@@ -88,7 +88,32 @@ fn info_json(info: &pb::SourceInfo) -> Value {
     put("filename", info.filename.clone());
     put("data", STANDARD.encode(&info.data));
     put("language", info.language.clone());
+    if let Some(definition) = &info.definition {
+        all.insert("definition".to_owned(), definition_json(definition));
+    }
     Value::Object(all)
+}
+
+/// A definition without where it is written itself: what is needed to make the text's file system.
+fn definition_json(definition: &pb::Definition) -> Value {
+    let def: Vec<String> = definition.def.iter().map(|op| STANDARD.encode(op)).collect();
+    let metadata = definition.metadata.iter().map(|entry| {
+        let mut all = Map::new();
+        let meta = &entry.value;
+        if meta.ignore_cache {
+            all.insert("ignore_cache".to_owned(), true.into());
+        }
+        if !meta.description.is_empty() {
+            let texts = meta.description.iter().map(|e| (e.key.clone(), e.value.clone().into()));
+            all.insert("description".to_owned(), Value::Object(texts.collect()));
+        }
+        if !meta.caps.is_empty() {
+            let caps = meta.caps.iter().map(|e| (e.key.clone(), e.value.into()));
+            all.insert("caps".to_owned(), Value::Object(caps.collect()));
+        }
+        (entry.key.clone(), Value::Object(all))
+    });
+    json!({ "def": def, "metadata": Value::Object(metadata.collect()) })
 }
 
 fn range_json(range: &pb::Range) -> Value {

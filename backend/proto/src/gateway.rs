@@ -59,8 +59,17 @@ pub struct Ref {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RefMap {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub refs: BTreeMap<String, Ref>,
+    #[prost(message, repeated, tag = "1")]
+    pub refs: Vec<RefEntry>,
+}
+
+/// An entry of a map. The value is always written: to a daemon one that is left out is none, and it ends over that.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RefEntry {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(message, required, tag = "2")]
+    pub value: Ref,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -330,4 +339,16 @@ pub struct WarnRequest {
     pub info: Option<pb::SourceInfo>,
     #[prost(message, repeated, tag = "7")]
     pub ranges: Vec<pb::Range>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message as _;
+
+    #[test]
+    fn an_empty_result_among_several_is_written() {
+        let entry = RefEntry { key: "a".to_owned(), value: Ref::default() };
+        assert_eq!(RefMap { refs: vec![entry] }.encode_to_vec(), [10, 5, 10, 1, b'a', 18, 0]);
+    }
 }

@@ -196,7 +196,7 @@ impl Builder<'_> {
                 if let Some(image) = &image {
                     state.apply(image);
                 }
-                Ok(Loaded { state, image, narrow: None })
+                Ok(Loaded { state, image, question: None, narrow: None })
             }
             // Who plans a build of several targets puts their results in their place.
             Place::Target(name) => Err(no_such("target", key, &name).into()),
@@ -205,7 +205,7 @@ impl Builder<'_> {
 
     fn image_context(&mut self, context: &NamedContext, image: &str, answers: &Answers) -> Result<Loaded, Stop> {
         if image == SCRATCH {
-            return Ok(Loaded { state: State::scratch(), image: None, narrow: None });
+            return Ok(Loaded { state: State::scratch(), image: None, question: None, narrow: None });
         }
         let reference = Reference::parse_normalized(image).map_err(|e| Box::new(e.diagnostic(image)))?;
         let question = ImageQuestion {
@@ -214,7 +214,7 @@ impl Builder<'_> {
             mode: self.options.resolve_mode,
             layout: None,
         };
-        let found = ask(answers, question)?;
+        let found = ask(answers, question.clone())?;
         // The reference is the one that was found, without its digest, and the mode is left to the backend.
         let name =
             Reference::parse_normalized(&found.reference).map_err(|e| Box::new(e.diagnostic(&found.reference)))?;
@@ -222,7 +222,7 @@ impl Builder<'_> {
         let mode = rbc_sema::options::ResolveMode::Default;
         let out = self.image(&name.with_default_tag().to_string(), mode, context.platform.as_ref(), meta);
         // The time is left out here and not for a layout, which shows in the config of the base.
-        Ok(Loaded::image(out, context, &ImageConfig { created: None, ..found.config.clone() }))
+        Ok(Loaded::image(out, context, &ImageConfig { created: None, ..found.config.clone() }, question))
     }
 
     fn layout_context(&mut self, context: &NamedContext, place: &str, answers: &Answers) -> Result<Loaded, Stop> {
@@ -245,14 +245,14 @@ impl Builder<'_> {
             mode: Default::default(),
             layout: Some(store.clone()),
         };
-        let found = ask(answers, question)?;
+        let found = ask(answers, question.clone())?;
         let mut attrs = std::collections::BTreeMap::from([("oci.store".to_owned(), store)]);
         if let Some(session) = self.options.surroundings.session.as_deref().filter(|s| !s.is_empty()) {
             attrs.insert("oci.session".to_owned(), session.to_owned());
         }
         let meta = named(format!("[context {}] OCI load from client", context.key));
         let out = self.source(format!("oci-layout://{shown}"), attrs, context.platform.as_ref(), meta);
-        Ok(Loaded::image(out, context, &found.config))
+        Ok(Loaded::image(out, context, &found.config, question))
     }
 
     /// Where the time of SOURCE_DATE_EPOCH comes from; none if that has no time.
@@ -346,20 +346,22 @@ pub(crate) struct Loaded {
     pub state: State,
     /// The config of its image.
     pub image: Option<ImageConfig>,
+    /// The question whose answer has the triggers of its image.
+    pub question: Option<ImageQuestion>,
     /// The vertex of a directory, to be narrowed when it is known what is used of it.
     pub narrow: Option<(Ref, Local)>,
 }
 
 impl Loaded {
     fn files(out: Ref) -> Loaded {
-        Loaded { state: State::of(Some(out)), image: None, narrow: None }
+        Loaded { state: State::of(Some(out)), image: None, question: None, narrow: None }
     }
 
-    fn image(out: Ref, context: &NamedContext, config: &ImageConfig) -> Loaded {
+    fn image(out: Ref, context: &NamedContext, config: &ImageConfig, question: ImageQuestion) -> Loaded {
         let mut state = State::of(Some(out));
         state.platform = context.platform.as_ref().map(|p| p.normalize().into());
         state.apply(config);
-        Loaded { state, image: Some(config.clone()), narrow: None }
+        Loaded { state, image: Some(config.clone()), question: Some(question), narrow: None }
     }
 }
 

@@ -54,8 +54,6 @@ pub(crate) struct Built {
     pub failed: bool,
     /// Its base's name: expanded, then normalised, then with a digest.
     base_name: String,
-    /// Triggers of its base image.
-    triggers: Vec<usize>,
     /// The image whose answer has the triggers.
     trigger_source: Option<ImageQuestion>,
     /// Declared arguments with their last values, in order of their first declaration, those of the base first.
@@ -341,6 +339,7 @@ impl<'a> Lowering<'a> {
             self.start_from(id, &image);
             let built = &mut self.built[id];
             built.base_image = Some(Rc::new(image));
+            built.trigger_source.clone_from(&loaded.question);
             built.take(loaded);
             built.state.platform = Some(platform.normalize().into());
             built.platform = Some(platform);
@@ -385,7 +384,6 @@ impl<'a> Lowering<'a> {
         let built = &mut self.built[id];
         built.base_name.clone_from(&name);
         built.base_image = built.in_result.then(|| Rc::new(found.config.clone()));
-        built.triggers = (0..found.triggers.len()).collect();
         built.trigger_source = Some(question);
         if !scratch {
             let span = self.model.stages[id].span;

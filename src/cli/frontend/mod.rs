@@ -4,6 +4,7 @@ mod answer;
 mod host;
 mod question;
 mod recipe;
+mod sbom;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use rbc_lower::questions;
 use rbc_oci::{ImageConfig, Platform};
 use rbc_proto::CacheEntry;
 use rbc_proto::details::Detail;
-use rbc_proto::gateway::{RefMap, Refs};
+use rbc_proto::gateway::{Attestations, RefEntry, RefMap, Refs};
 use rbc_sema::Options;
 use rbc_sema::options::Surroundings;
 use rbc_source::{Diagnostic, environment};
@@ -24,6 +25,7 @@ use super::project::host_platform;
 use crate::{Compiled, Frontend, Input, Output, Purpose, compile};
 use host::BuildKit;
 use recipe::Recipe;
+use sbom::Scanner;
 
 /// What a client may ask a frontend for, by the names of the labels on its image.
 const CAPS: [&str; 4] = [
@@ -238,9 +240,10 @@ impl Build<'_> {
         if let Some(error) = compiled.errors.first() {
             return Err(answer::status(error, Some(&self.recipe), host.refusal(error)));
         }
+        let scanner = Scanner::find(host)?;
         let caches = caches(self.options);
         let mut built = Built::default();
-        let mut refs = RefMap::default();
+        let mut refs = Vec::new();
         let mut platforms = Vec::new();
         for output in &compiled.outputs {
             let platform = output.platform.clone().unwrap_or_else(host_platform).normalize();
@@ -253,16 +256,22 @@ impl Build<'_> {
                 }
             }
             let reference = self.gateway.solve(&emitted, caches.clone(), false)?.unwrap_or_default();
+            if let Some(scanner) = &scanner {
+                let (graph, scan) = scanner.scan(&output.product, &id, self.gateway.llb_caps());
+                let found = self.gateway.solve(&rbc_wire::emit(&graph, Some(scan)), Vec::new(), false)?;
+                let all = Attestations { attestation: vec![sbom::attestation(found)] };
+                built.attestations.insert(id.clone(), all);
+            }
             let suffix = if self.options.multi_platform { format!("/{id}") } else { String::new() };
             for (key, value) in metadata(output) {
                 built.metadata.insert(format!("{key}{suffix}"), value.into_bytes());
             }
             platforms.push(export_platform(&id, platform, &output.product.image.platform));
-            refs.refs.insert(id, reference);
+            refs.push(RefEntry { key: id, value: reference });
         }
         built.refs = match self.options.multi_platform {
-            true => Some(Refs::Many(refs)),
-            false => refs.refs.into_values().next().map(Refs::One),
+            true => Some(Refs::Many(RefMap { refs })),
+            false => refs.into_iter().next().map(|entry| Refs::One(entry.value)),
         };
         built.metadata.insert("refs.platforms".to_owned(), json!({ "Platforms": platforms }).to_string().into_bytes());
         Ok(built)

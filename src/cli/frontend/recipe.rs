@@ -122,7 +122,7 @@ impl Recipe {
         Warning {
             vertex: vertex.unwrap_or_default(),
             short: format!("{}: {}{}", found.code.name, found.message, line.unwrap_or_default()),
-            detail: found.code.summary.to_owned(),
+            detail: call::description(found).to_owned(),
             url: call::rule_url(found.code.name).unwrap_or_default(),
             source: Some(self.info()),
             ranges,
