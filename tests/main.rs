@@ -7,6 +7,7 @@ mod cli;
 mod conformance;
 mod daemon;
 mod docs;
+mod frontend;
 mod fuzz;
 mod harness;
 mod images;

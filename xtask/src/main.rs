@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod ci;
 mod conformance;
+mod frontend_image;
 mod new_rule;
 mod peers;
 
@@ -11,6 +12,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   ci             installs what the tests need, then checks format, lints and documentation, and runs all tests
   example        builds examples/site to an image and a directory, with the set-up that it needs
+  frontend-image builds the image of a `# syntax=` line as target/frontend-image.tar
   setup          only installs what the tests need (Debian packages)
   conformance [--cases DIR] [--json] [--list N] [--diff ID] [--only ASPECT]
                  runs the recorded cases and says what is identical
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let result = match &args[..] {
         ["ci"] => ci::ci(),
         ["example"] => ci::example(),
+        ["frontend-image"] => frontend_image::run(),
         ["setup"] => ci::setup().map(|()| true),
         ["conformance", rest @ ..] => conformance::run(rest),
         ["editors"] => ci::editors(),
