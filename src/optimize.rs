@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rbc_ir::{Broken, Graph, Options, Pass, Ref, Remark, Root, Watch, text};
+use rbc_ir::{Broken, Graph, Level, Options, Pass, Ref, Remark, Root, Watch, text};
 use rbc_source::Diagnostic;
 
 use crate::Output;
@@ -27,6 +27,11 @@ impl Optimizer {
     /// An optimizer with nothing to tell yet.
     pub fn new(options: Options) -> Self {
         Optimizer { options, ..Optimizer::default() }
+    }
+
+    /// Whether a pass may move files between vertices, and so gains from knowing what base images hold.
+    pub fn moves_files(&self) -> bool {
+        self.options.passes().iter().any(|pass| pass.preserves == Level::Files)
     }
 
     /// Optimizes a graph whose roots are set.

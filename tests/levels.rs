@@ -109,6 +109,34 @@ fn levels_change_something() {
     assert_eq!(names, ["assembled", "mounted", "parents"]);
 }
 
+#[test]
+fn what_the_store_knows_of_base_images_lets_copies_run_side_by_side() {
+    let kitchen = Kitchen::new();
+    kitchen.file("under/Dockerfile", "FROM base\nRUN mkdir /srv && ln -s /srv /link\n");
+    kitchen.fine(&["under", "-o", "type=oci,tar=false,dest=under.oci"]);
+    let stages = "FROM under AS a\nRUN echo one > /one\nFROM under AS b\nRUN echo two > /two\nFROM under\n";
+    let build = |name: &str, level: &str| {
+        let tar = format!("{name}{level}.tar");
+        let output = kitchen.fine(&[
+            name,
+            level,
+            "--remarks",
+            "--build-context",
+            "under=oci-layout://under.oci",
+            "-o",
+            &format!("type=tar,dest={tar}"),
+        ]);
+        (stderr(&output).contains("side by side"), files(&kitchen, &tar))
+    };
+    for (name, to, apart) in [("free", "/srv", true), ("absent", "/app", true), ("linked", "/link", false)] {
+        let copies = format!("COPY --from=a /one {to}/one\nCOPY --from=b /two {to}/two\n");
+        kitchen.file(&format!("{name}/Dockerfile"), format!("{stages}{copies}"));
+        let exact = build(name, "-O0").1;
+        // By now the image is in the store.
+        assert_eq!(build(name, "-O2"), (apart, exact), "{name}");
+    }
+}
+
 /// What was merged last comes first.
 fn reverse(mut graph: Graph, _: &mut Work) -> Graph {
     for at in 0..graph.len() as u32 {

@@ -119,6 +119,9 @@ pub fn run(
             roots.push(output.product.result.map(|result| graph.graft(&own, result)));
         }
     }
+    if optimizer.moves_files() {
+        optimizer.options.known = executor.known(&graph, &session);
+    }
     let (graph, roots) = optimizer.run_for(graph, &roots)?;
     import(jobs, executor, progress, &mut session);
     let solved = executor.solve_all(&graph, &roots, &session, progress);

@@ -13,6 +13,7 @@ mod export;
 mod file;
 mod fs;
 mod keys;
+mod known;
 mod mount;
 pub mod rootless;
 mod sandbox;

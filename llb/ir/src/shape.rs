@@ -182,6 +182,26 @@ impl Tree {
         tree
     }
 
+    /// A file system of which only some paths are known, those that are not there among them. A path counts only if what is
+    /// above it is known to be a directory, which comes first; of a directory, only is known that it is one.
+    pub fn glimpsed<'p>(paths: impl IntoIterator<Item = (&'p str, Option<Kind>)>) -> Self {
+        let mut tree = Tree::unknown();
+        for (path, kind) in paths {
+            let shape = match kind {
+                Some(Kind::Dir) => Shape::Dir(Dir::open()),
+                Some(Kind::Link) => Shape::Link,
+                Some(Kind::File) => Shape::File,
+                None => Shape::Absent,
+            };
+            let parts = Place::of(path).parts;
+            let new = |old: Shape| Some(if old == Shape::Unknown { shape.clone() } else { old });
+            if let Some(more) = tree.clone().edit(&parts, false, &mut { new }) {
+                tree = more;
+            }
+        }
+        tree
+    }
+
     /// What is known of a path that is reached without links; `None` if a link may be on the way.
     pub(crate) fn find(&self, parts: &[String]) -> Option<Shape> {
         let mut at = Shape::Dir(self.0.clone());

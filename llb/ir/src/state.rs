@@ -106,7 +106,7 @@ pub struct Known(HashMap<(String, Option<Platform>), Tree>);
 
 impl Known {
     /// Says what a source holds, by its identifier (`docker-image://docker.io/library/alpine:3.20@sha256:...`) and platform.
-    /// The listing must be whole.
+    /// What the tree says must be so, and what it leaves open may be anything.
     pub fn insert(&mut self, identifier: impl Into<String>, platform: Option<Platform>, tree: Tree) {
         self.0.insert((pinned(&identifier.into()), platform), tree);
     }

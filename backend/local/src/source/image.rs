@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::Job;
 use crate::error::{Fail, Result, failure, reason};
 use crate::session::SolveError;
-use crate::store::{BlobInfo, Layer, LayerInfo, Snapshot};
+use crate::store::{BlobInfo, Layer, LayerInfo, Snapshot, Store};
 use crate::tar::{Apply, Bounded, Reader, apply, decompressed};
 
 /// How many layers are fetched at a time.
@@ -154,21 +154,23 @@ fn layout_of(job: &Job, op: &Source, reference: &Reference) -> Result<PathBuf> {
     })
 }
 
-/// Fetches what is not here, and unpacks it.
-pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Result<Snapshot, SolveError> {
-    let about = |e: Box<Diagnostic>| Box::new((*e).note(format!("it is for `{}`", pinned.name)));
+/// A layer of an image: its blob, the digest of what that unpacks to, and the key of what it is in the store.
+type Wanted<'a> = (&'a Descriptor, String, Digest);
+
+/// The layers that an image consists of, lowest first.
+fn wanted(pinned: &Pinned) -> Result<Vec<Wanted<'_>>> {
     let config = ImageConfig::parse(pinned.known.config.as_bytes())
         .map_err(|e| failure(image::CORRUPT, format!("the config of `{}` cannot be read: {e}", pinned.name)))?;
     let diff_ids = config.diff_ids.unwrap_or_default();
     let blobs = &pinned.known.manifest.layers;
     if diff_ids.len() != blobs.len() {
         let message = format!("`{}` has {} layers, and its config lists {}", pinned.name, blobs.len(), diff_ids.len());
-        return Err(failure(image::CORRUPT, message).into());
+        return Err(failure(image::CORRUPT, message));
     }
     let count = pinned.limit.unwrap_or(blobs.len()).min(blobs.len());
     let mut wanted = Vec::new();
     let mut chain = String::new();
-    for (blob, diff_id) in blobs.iter().zip(&diff_ids).take(count) {
+    for (blob, diff_id) in blobs.iter().zip(diff_ids).take(count) {
         chain = match chain.is_empty() {
             true => diff_id.clone(),
             false => Digest::of(format!("{chain} {diff_id}").as_bytes()).to_string(),
@@ -176,6 +178,19 @@ pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Resu
         let key = Digest::of(format!("image-layer\n{chain}").as_bytes());
         wanted.push((blob, diff_id, key));
     }
+    Ok(wanted)
+}
+
+/// The files of an image whose layers are all in the store; none if one is not.
+pub(crate) fn at_hand(store: &Store, pinned: &Pinned) -> Option<Snapshot> {
+    let layers = wanted(pinned).ok()?.into_iter().map(|(.., key)| Layer::of(&key)).collect::<Vec<_>>();
+    layers.iter().all(|layer| store.layer_path(layer).is_dir()).then(|| Snapshot::new(layers))
+}
+
+/// Fetches what is not here, and unpacks it.
+pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Result<Snapshot, SolveError> {
+    let about = |e: Box<Diagnostic>| Box::new((*e).note(format!("it is for `{}`", pinned.name)));
+    let wanted = wanted(pinned)?;
     let missing: Vec<&Descriptor> = wanted
         .iter()
         .filter(|(_, _, key)| !job.store.layer_path(&Layer::of(key)).is_dir())
@@ -193,7 +208,7 @@ pub(super) fn fetch(job: &Job, _: &Source, pinned: &Pinned) -> std::result::Resu
         }
         job.report.status(&format!("extracting {}", blob.digest), 0, blob.size);
         let info = LayerInfo { description: "image layer".to_owned(), ..LayerInfo::default() };
-        snapshot = unpack(job, snapshot, layer, blob, diff_id, info).map_err(about)?;
+        snapshot = unpack(job, snapshot, layer, blob, &diff_id, info).map_err(about)?;
         job.report.status(&format!("extracting {}", blob.digest), blob.size, blob.size);
     }
     Ok(snapshot)

@@ -20,7 +20,7 @@ use crate::store::{Snapshot, Store};
 use crate::{Cancel, Config};
 
 pub(crate) use donor::Donor;
-pub(crate) use image::{Origin, fetch_blobs, host_platform, unpack};
+pub(crate) use image::{Origin, at_hand, fetch_blobs, host_platform, unpack};
 pub(crate) use local::{Filter, LocalTree};
 
 /// What a source is found and fetched with.

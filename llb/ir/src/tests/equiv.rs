@@ -164,3 +164,25 @@ fn names_contexts_and_pins() {
     assert!(!equal(&image("a:1@sha256:0"), &image("a:1@sha256:1")));
     assert!(!equal(&image("a:1"), &image("a:2")));
 }
+
+#[test]
+fn a_glimpse_tells_what_was_looked_at_and_nothing_else() {
+    use crate::shape::{Kind, Shape, Tree};
+    let dir = Some(Kind::Dir);
+    let seen = [
+        ("usr", dir),
+        ("usr/lib", Some(Kind::Link)),
+        ("usr/bin", dir),
+        ("usr/bin/sh", Some(Kind::File)),
+        ("app", None),
+    ];
+    let tree = Tree::glimpsed(seen);
+    assert_eq!(tree.get("/usr/lib"), Shape::Link);
+    assert_eq!((tree.get("/usr/bin/sh"), tree.get("/app")), (Shape::File, Shape::Absent));
+    assert_eq!(tree.get("/app/below"), Shape::Absent);
+    for unseen in ["/etc", "/usr/bin/other", "/usr/lib/below"] {
+        assert_eq!(tree.get(unseen), Shape::Unknown, "{unseen}");
+    }
+    // Without what is above it, a path says nothing.
+    assert_eq!(Tree::glimpsed([("usr/bin/sh", Some(Kind::File))]).get("/usr/bin/sh"), Shape::Unknown);
+}
