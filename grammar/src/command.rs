@@ -267,6 +267,17 @@ fn split_flags<'l>(line: &Rest<'l>, mut at: usize, escape: char) -> (Vec<Text<'l
             return (flags, at);
         }
         let start = at;
+        // A flag without quotes, escapes and what is beyond ASCII is as it is written.
+        let is_plain = |b: &&u8| b.is_ascii() && !matches!(b, b'\'' | b'"') && !is_escape(**b);
+        let plain = bytes[at..].iter().take_while(|b| is_plain(b) && !is_byte_space(**b)).count();
+        if bytes.get(at + plain).is_none_or(|b| is_plain(&b)) {
+            at += plain;
+            if plain == 2 {
+                return (flags, at);
+            }
+            flags.push(line.cut(start..at));
+            continue;
+        }
         let mut word = String::new();
         let mut quote = None;
         while let Some(&byte) = bytes.get(at) {

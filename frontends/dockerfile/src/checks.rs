@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rbc_ast::check::CheckConfig;
-use rbc_ast::recipe::{Head, Recipe, Stage, StepKind};
+use rbc_ast::recipe::{Recipe, Stage, StepKind};
 use rbc_grammar::{Document, Instruction, Keyword, PieceKind};
 use rbc_source::{Applicability, Code, Diagnostic, Edit, Span, lint as rules};
-use rbc_word::unicode::{to_lower, to_upper};
+use rbc_word::unicode::{is_lower, is_upper, to_lower, to_upper};
 
 use crate::source::{Places, Source};
 
@@ -169,9 +169,9 @@ fn stage_name_casing(source: &Source<'_>) -> Option<Diagnostic> {
 fn from_as_casing(source: &Source<'_>) -> Option<Diagnostic> {
     let [_, r#as, _, ..] = source.words() else { return None };
     let from = source.keyword();
-    let expected = if from == to_lower(from) {
+    let expected = if is_lower(from) {
         to_lower(&r#as.text)
-    } else if from == to_upper(from) {
+    } else if is_upper(from) {
         to_upper(&r#as.text)
     } else {
         return None;
@@ -193,17 +193,21 @@ fn instruction_casing(recipe: &Recipe, findings: &mut Vec<Diagnostic>) {
             std::iter::once(&stage.head).chain(steps.map(|step| &step.head))
         })
     };
-    let is_lower = |head: &&Head| *head.keyword == to_lower(&head.keyword);
-    let is_upper = |head: &&Head| *head.keyword == to_upper(&head.keyword);
-    let lower = heads().filter(is_lower).count();
-    let upper = heads().filter(|head| !is_lower(head) && is_upper(head)).count();
-    let (case, wrong): (_, fn(&str) -> Cow<'_, str>) =
-        if lower > upper { ("lowercase", to_lower) } else { ("uppercase", to_upper) };
+    let (mut lower, mut upper) = (0, 0);
     for head in heads() {
-        let right = wrong(&head.keyword);
-        if *right == *head.keyword {
+        if is_lower(&head.keyword) {
+            lower += 1;
+        } else if is_upper(&head.keyword) {
+            upper += 1;
+        }
+    }
+    let (case, is_right, right): (_, fn(&str) -> bool, fn(&str) -> Cow<'_, str>) =
+        if lower > upper { ("lowercase", is_lower, to_lower) } else { ("uppercase", is_upper, to_upper) };
+    for head in heads() {
+        if is_right(&head.keyword) {
             continue;
         }
+        let right = right(&head.keyword);
         let message = format!("Command '{}' should match the case of the command majority ({case})", head.keyword);
         let edit = Edit { span: head.keyword_span, text: right.clone().into_owned() };
         findings.push(

@@ -8,7 +8,7 @@ use rbc_ast::recipe::{
 use rbc_grammar::values::duration;
 use rbc_grammar::{Args, Keyword, Text};
 use rbc_source::{Applicability, Diagnostic, Edit, closest, dockerfile as codes};
-use rbc_word::unicode::{eq_fold, to_lower, to_upper};
+use rbc_word::unicode::{eq_fold, is_lower, to_lower, to_upper};
 
 use crate::flags::{Flags, Takes};
 use crate::run::run;
@@ -50,7 +50,7 @@ pub(crate) fn unknown(source: &Source<'_>) -> Box<Diagnostic> {
         _ => format!("there is no instruction `{written}`"),
     };
     let error = source.error(codes::UNKNOWN_INSTRUCTION, message, keyword.range.clone());
-    let upper = written != to_lower(written);
+    let upper = !is_lower(written);
     let names = Keyword::ALL.map(|(name, _)| if upper { name.to_ascii_uppercase() } else { name.to_owned() });
     Box::new(match closest(written, &names) {
         Some(near) => {

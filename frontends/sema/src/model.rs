@@ -116,6 +116,11 @@ pub struct Model<'a> {
     pub target: StageId,
     /// Stages by lower-case name; of several the last.
     names: HashMap<String, StageId>,
+    /// Stages and images by the numbers that `--from` may give. In the reference every mount without a source has an empty
+    /// image of its own, and so a number; here they share one.
+    numbers: Vec<StageId>,
+    /// That image, if there are such mounts.
+    empty_image: Option<StageId>,
     /// For a stage and one of its sources, where that stands in [`Stage::deps`].
     dep_places: HashMap<(StageId, StageId), usize>,
 }
@@ -513,6 +518,8 @@ pub fn resolve(scope: Scope<'_>) -> Parsed<Result<Model<'_>, Checks>> {
         stages: Vec::with_capacity(recipe.stages.len()),
         target: 0,
         names: HashMap::new(),
+        numbers: Vec::with_capacity(recipe.stages.len()),
+        empty_image: None,
         dep_places: HashMap::new(),
     };
     if recipe.stages.is_empty() {
@@ -666,12 +673,16 @@ impl<'a> Model<'a> {
             self.names.insert(stage.name().to_owned(), id);
         }
         self.stages.push(stage);
+        self.numbers.push(id);
         id
     }
 
     /// The stage of a name, whatever its case.
     pub fn by_name(&self, name: &str) -> Option<StageId> {
-        self.names.get(&name.to_lowercase()).copied()
+        match name.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) {
+            true => self.names.get(&name.to_lowercase()).copied(),
+            false => self.names.get(name).copied(),
+        }
     }
 
     /// Names to suggest.
@@ -752,8 +763,11 @@ impl<'a> Model<'a> {
                 for mount in &run.mounts {
                     // Each mount has a source, even if its kind has no use for one: the kind may be a variable.
                     let name = mount.from().map_or(SCRATCH, |w| &*w.text);
-                    let source = self.by_name(name).unwrap_or_else(|| self.add_image(name, None));
-                    sources.push(source);
+                    sources.push(match self.by_name(name) {
+                        Some(stage) => stage,
+                        None if name == SCRATCH => self.empty_image(),
+                        None => self.add_image(name, None),
+                    });
                 }
             }
             _ => {}
@@ -783,7 +797,7 @@ impl<'a> Model<'a> {
             ));
         }
         if let Ok(index) = from.text.parse::<i64>() {
-            return usize::try_from(index).ok().filter(|i| *i < self.stages.len()).ok_or_else(|| {
+            return usize::try_from(index).ok().and_then(|i| self.numbers.get(i).copied()).ok_or_else(|| {
                 let written = self.stages.iter().filter(|s| !s.is_image()).count();
                 Box::new(
                     Diagnostic::new(codes::STAGE_INDEX, format!("there is no stage number {index}"))
@@ -793,6 +807,21 @@ impl<'a> Model<'a> {
             });
         }
         Ok(self.by_name(&from.text).unwrap_or_else(|| self.add_image(&from.text, Some(span))))
+    }
+
+    /// The image of mounts without a source, as a further number.
+    fn empty_image(&mut self) -> StageId {
+        match self.empty_image {
+            Some(image) => {
+                self.numbers.push(image);
+                image
+            }
+            None => {
+                let image = self.add_image(SCRATCH, None);
+                self.empty_image = Some(image);
+                image
+            }
+        }
     }
 
     fn add_image(&mut self, name: &str, span: Option<Span>) -> StageId {

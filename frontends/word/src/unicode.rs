@@ -20,28 +20,41 @@ pub fn is_name(c: char) -> bool {
     c == '_' || is_letter(c) || is_digit(c)
 }
 
+fn lower(c: char) -> char {
+    // The one character with a long lower case (İ) maps to the first of it.
+    if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) }
+}
+
+/// Characters with a long upper case (ß) stay as they are.
+fn upper(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_uppercase();
+    }
+    let mut up = c.to_uppercase();
+    match (up.next(), up.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
+}
+
+/// Whether `text` is in lower case: it is as [`to_lower`] would make it.
+pub fn is_lower(text: &str) -> bool {
+    text.chars().all(|c| lower(c) == c)
+}
+
+/// Whether `text` is in upper case: it is as [`to_upper`] would make it.
+pub fn is_upper(text: &str) -> bool {
+    text.chars().all(|c| upper(c) == c)
+}
+
 /// `text` in lower case, character by character.
 pub fn to_lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
-    }
-    // The one character with a long lower case (İ) maps to the first of it.
-    text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
+    if is_lower(text) { Cow::Borrowed(text) } else { text.chars().map(lower).collect() }
 }
 
 /// `text` in upper case, character by character. Characters with a long upper case (ß) stay as they are.
 pub fn to_upper(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_lowercase()) {
-        return Cow::Borrowed(text);
-    }
-    let upper = |c: char| {
-        let mut up = c.to_uppercase();
-        match (up.next(), up.next()) {
-            (Some(one), None) => one,
-            _ => c,
-        }
-    };
-    text.chars().map(upper).collect()
+    if is_upper(text) { Cow::Borrowed(text) } else { text.chars().map(upper).collect() }
 }
 
 /// Whether two texts are equal but for case, where `lower` is in ASCII lower case. The long s and the Kelvin sign count as
@@ -65,6 +78,7 @@ mod tests {
         assert!(is_digit('٣') && !is_digit('²'));
         assert_eq!(to_lower("İΣ\u{212A}"), "iσk");
         assert_eq!(to_upper("ßıſ"), "ßIS");
+        assert!(is_lower("aß-1") && !is_lower("aB") && is_upper("Aß-1") && !is_upper("aB"));
         assert!(eq_fold("A\u{17F}", "as") && eq_fold("aS", "as") && !eq_fold("at", "as"));
     }
 }

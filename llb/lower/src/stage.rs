@@ -4,6 +4,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use rbc_ast::recipe::{ArgDecl, CommandLine, Healthcheck, Pair, StepKind, Word};
@@ -29,6 +30,9 @@ const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
 
 /// What a port takes, in bytes: it is written out in the list of ports and in the history.
 const PORT: usize = 64;
+
+/// Room for what stands in front of the text of a step: platforms and numbers.
+const PREFIX: usize = 32;
 
 /// What a stage has come to.
 #[derive(Clone, Debug, Default)]
@@ -1020,12 +1024,10 @@ impl<'a> Lowering<'a> {
     }
 
     pub fn prefix_step(&mut self, id: StageId, step: &StepRef<'_>, text: &str, platform: Option<&Platform>) -> String {
-        let text = if step.on_build && self.model.stages[id].step_total > 0 {
-            std::borrow::Cow::Owned(format!("ONBUILD {text}"))
-        } else {
-            text.into()
-        };
-        self.prefix(id, &text, platform, true)
+        if step.on_build && self.model.stages[id].step_total > 0 {
+            return self.prefix(id, &format!("ONBUILD {text}"), platform, true);
+        }
+        self.prefix(id, text, platform, true)
     }
 
     /// Puts `[linux/arm64->amd64 stage 3/10] ` in front of what is shown for the next step of a stage.
@@ -1035,7 +1037,8 @@ impl<'a> Lowering<'a> {
         if stage.step_total == 0 {
             return text.to_owned();
         }
-        let mut out = String::from("[");
+        let mut out = String::with_capacity(text.len() + stage.display_name.len() + PREFIX);
+        out.push('[');
         if let Some(platform) = platform {
             out += &platform.format_all();
             if let Some(target) = platform_of_env(&self.built[id].env).filter(|_| in_stage) {
@@ -1050,7 +1053,8 @@ impl<'a> Lowering<'a> {
         let built = &mut self.built[id];
         built.shown += 1;
         let width = stage.step_total.ilog10() as usize + 1;
-        out + &format!("{:width$}/{}] {text}", built.shown, stage.step_total)
+        _ = write!(out, "{:width$}/{}] ", built.shown, stage.step_total);
+        out + text
     }
 
     /// Steps back the count of shown steps: the next vertex shows the same step.
@@ -1317,9 +1321,10 @@ fn healthcheck(check: &Healthcheck) -> oci::Healthcheck {
 
 /// The first word in upper case.
 pub(crate) fn upper_instruction(text: &str) -> String {
-    match text.split_once(' ') {
-        Some((first, rest)) => format!("{} {rest}", first.to_uppercase()),
-        None => text.to_uppercase(),
+    let end = text.find(' ').unwrap_or(text.len());
+    match text[..end].bytes().all(|b| b.is_ascii_uppercase()) {
+        true => text.to_owned(),
+        false => text[..end].to_uppercase() + &text[end..],
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Emitter<'g> {
     by_digest: HashMap<Digest, u32>,
     /// Of each node, the last walk that met it.
     met: Vec<u32>,
+    /// Of each vertex, its place in the definition of a walk, and which walk that was.
+    listed: Vec<(u32, u32)>,
     walks: u32,
     /// Of the vertex at hand, the place of each input. Here to keep its memory.
     places: HashMap<(u32, u32), i64>,
@@ -130,6 +132,8 @@ impl<'g> Emitter<'g> {
             vertices: Vec::with_capacity(graph.len()),
             by_digest: HashMap::with_capacity(graph.len()),
             met: vec![0; graph.len()],
+            // There are no more vertices than nodes.
+            listed: vec![(0, 0); graph.len()],
             walks: 0,
             places: HashMap::new(),
         }
@@ -159,17 +163,18 @@ impl<'g> Emitter<'g> {
         let Some(result) = result else { return Emitted::default() };
         let graph = self.graph;
         let mut listed: Vec<Listed<'g>> = Vec::new();
-        let mut place: HashMap<u32, usize> = HashMap::new();
-        for id in self.walk(result.node) {
+        let walked = self.walk(result.node);
+        let walk = self.walks;
+        for id in walked {
             let vertex = self.vertex(id);
             let node = graph.node(id);
-            match place.entry(vertex) {
-                Entry::Vacant(e) => {
-                    e.insert(listed.len());
+            match &mut self.listed[vertex as usize] {
+                (at, of) if *of != walk => {
+                    (*at, *of) = (listed.len() as u32, walk);
                     listed.push(Listed { vertex, first: node, joined: None });
                 }
-                Entry::Occupied(e) => {
-                    let at = &mut listed[*e.get()];
+                (at, _) => {
+                    let at = &mut listed[*at as usize];
                     at.joined.get_or_insert_with(|| Box::new(at.first.meta.clone())).join(&node.meta);
                 }
             }
