@@ -3,6 +3,7 @@
 mod architecture;
 mod bake;
 mod build;
+mod builders;
 mod cli;
 mod conformance;
 mod daemon;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rbc_local::{CacheRecord, Cancel, Event, Executor, Exported, FilesOptions, ImageTarget, Part, Progress, Snapshot};
 use rbc_oci::Reference;
@@ -265,25 +265,44 @@ fn to_place(place: &Place, write: Write1) -> Result<(), Diagnostic> {
     outcome
 }
 
-fn draft_of(path: &Path) -> std::path::PathBuf {
+/// A name beside a file, under which it is written until it is whole.
+pub fn draft_of(path: &Path) -> std::path::PathBuf {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-/// Gives an archive to `docker load`.
-fn load(write: Write1) -> Result<(), Diagnostic> {
-    let failed = |why: String| Diagnostic::new(execute::EXPORT, format!("docker does not take the image: {why}"));
-    let mut child = Command::new("docker")
+fn not_loaded(why: &str) -> Diagnostic {
+    Diagnostic::new(execute::EXPORT, format!("docker does not take the image: {why}"))
+}
+
+/// Starts `docker load`, which takes an archive on its standard input.
+pub fn loader() -> Result<Child, Diagnostic> {
+    Command::new("docker")
         .arg("load")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => failed("there is no program `docker`".to_owned())
+            io::ErrorKind::NotFound => not_loaded("there is no program `docker`")
                 .note("to get an archive for it instead, write `--output type=docker,dest=image.tar`"),
-            _ => failed(e.to_string()),
-        })?;
+            _ => not_loaded(&e.to_string()),
+        })
+}
+
+/// Waits for `docker load`, which has been given everything.
+pub fn unloaded(child: Child) -> Result<(), Diagnostic> {
+    let output = child.wait_with_output().map_err(|e| not_loaded(&e.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(not_loaded(said.trim().lines().last().unwrap_or("it failed")));
+    }
+    Ok(())
+}
+
+/// Gives an archive to `docker load`.
+fn load(write: Write1) -> Result<(), Diagnostic> {
+    let mut child = loader()?;
     let written = match child.stdin.take() {
         Some(pipe) => {
             let mut out = BufWriter::with_capacity(1 << 20, pipe);
@@ -291,11 +310,7 @@ fn load(write: Write1) -> Result<(), Diagnostic> {
         }
         None => Ok(()),
     };
-    let output = child.wait_with_output().map_err(|e| failed(e.to_string()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(said.trim().lines().last().unwrap_or("it failed").to_owned()));
-    }
+    unloaded(child)?;
     written
 }
 

@@ -22,6 +22,8 @@ pub struct Export {
     /// Whether an image for one platform is an index all the same, and files are in a folder a platform; none is as the
     /// number of platforms says.
     pub split: Option<bool>,
+    /// Parameters that only a builder elsewhere has a use for.
+    pub others: BTreeMap<String, String>,
 }
 
 /// A form of a result.
@@ -176,6 +178,7 @@ impl Export {
             names: Vec::new(),
             annotations: Annotations::default(),
             split: None,
+            others: BTreeMap::new(),
         }
     }
 
@@ -267,7 +270,9 @@ impl Export {
         self.image.rewrite_timestamps = attrs.truth("rewrite-timestamp")?.unwrap_or(false);
         // An image is in the store and unpacked there anyway.
         for known in ["store", "unpack", "dangling-name-prefix", "name-canonical", "registry.insecure"] {
-            attrs.take(known);
+            if let Some(value) = attrs.take(known) {
+                self.others.insert(known.to_owned(), value.to_owned());
+            }
         }
         for (key, value) in std::mem::take(&mut attrs.left) {
             let annotation = [

@@ -5,6 +5,7 @@
 mod blame;
 mod caches;
 mod deliver;
+mod elsewhere;
 mod export;
 mod places;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rbc_ast::plan;
 use rbc_ir::{Graph, NetMode, Op, Ref, SecurityMode};
 use rbc_local::{Cancel, Event, Executor, Exported, Progress, Scene, Session, Snapshot, SolveError};
 use rbc_oci::Reference;
@@ -19,7 +21,7 @@ use rbc_source::{Diagnostic, execute, lower};
 use rbc_wire::Digest;
 
 pub use caches::{CacheExport, CachePlace, cache_from, cache_to, open as open_cache, write as write_cache};
-pub use deliver::metadata;
+pub use elsewhere::run as run_elsewhere;
 pub use export::{Annotation, Annotations, Export, Form, Place, Subject, name_of};
 pub use places::put;
 
@@ -55,6 +57,17 @@ pub struct Job {
     pub cache_from: Vec<CachePlace>,
     /// Caches for other machines.
     pub cache_to: Vec<CacheExport>,
+    /// Both as they were asked for: a builder elsewhere knows kinds and parameters that are not known here.
+    pub asked: Asked,
+}
+
+/// Caches as they were asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Those to be read.
+    pub from: Vec<plan::Cache>,
+    /// Those to be written.
+    pub to: Vec<plan::Cache>,
 }
 
 /// What commands may do beyond the sandbox.
@@ -73,6 +86,26 @@ pub struct Built {
     pub snapshots: Vec<Snapshot>,
     /// The images that were made of them, one for each export that is an image, with their names.
     pub images: Vec<(Exported, Vec<Reference>)>,
+    /// The id of its image: of its config, or of the index of several.
+    pub id: Option<String>,
+    /// What `--metadata-file` says of it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Built {
+    /// What came to be here.
+    fn here(snapshots: Vec<Snapshot>, images: Vec<(Exported, Vec<Reference>)>) -> Self {
+        let mut built = Built { snapshots, ..Built::default() };
+        if let Some((made, names)) = images.first() {
+            let id = match &made.manifests[..] {
+                [(_, manifest)] => &manifest.config.digest,
+                _ => &made.top.digest,
+            };
+            built.id = Some(id.to_string());
+            built.metadata = deliver::metadata(made, names);
+        }
+        Built { images, ..built }
+    }
 }
 
 /// Why a build failed.
@@ -138,7 +171,7 @@ pub fn run(
         let delivery = deliver::Delivery { job, executor, progress, cancel, snapshots: &snapshots, records: &records };
         let images = delivery.all()?;
         delivery.caches()?;
-        built.push(Built { snapshots, images });
+        built.push(Built::here(snapshots, images));
     }
     Ok(built)
 }

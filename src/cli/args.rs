@@ -134,8 +134,10 @@ impl Command {
     /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
     pub fn executes(&self) -> bool {
         match self {
-            Command::Build(_) | Command::Solve(_) | Command::Cache(_) => true,
-            Command::Bake(args) => args.executes(),
+            Command::Build(args) => args.run.executor.builder.is_none(),
+            Command::Solve(args) => args.run.executor.builder.is_none(),
+            Command::Cache(_) => true,
+            Command::Bake(args) => args.executes() && args.executor.builder.is_none(),
             _ => false,
         }
     }
@@ -224,6 +226,10 @@ pub struct BuildArgs {
 /// What runs builds, and how that is shown: shared by all commands that build.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ExecutorArgs {
+    /// Build elsewhere: on a builder with this name, or the BuildKit at this endpoint, such as `tcp://host:1234` or
+    /// `docker://` (docs/builders.md).
+    #[arg(long, value_name = "NAME|ENDPOINT", env = "RBC_BUILDER")]
+    pub builder: Option<String>,
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
     #[arg(long, value_name = "DIR", env = "RBC_STORE")]
     pub store: Option<PathBuf>,

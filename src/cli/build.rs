@@ -2,14 +2,13 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rbc_bake::{Rights, forms};
 use rbc_local::{Cancel, Config, Executor, Store};
-use rbc_registry::Client;
 use rbc_source::{Diagnostic, Sources, environment, execute, lower};
 
-use super::args::{BuildCommand, ExecutorArgs, OnError, ProgressStyle, ResultArgs, RunArgs};
+use super::args::{BuildCommand, OnError, ProgressStyle, ResultArgs, RunArgs};
+use super::engine::{self, Engine};
 use super::host::{World, lock_path, read_lock};
 use super::messages::Messages;
 use super::progress::Display;
@@ -26,7 +25,8 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     let path = lock_path(&args.build, &project);
     let lock = read_lock(&path, &mut project).map_err(|f| fail(&project, f))?;
     let mut world = World::new(&args.build, &mut project, lock).map_err(|f| fail(&project, f))?;
-    let compiled = compile(project.input(Purpose::Build), &mut world);
+    let builder = engine::builder(&args.run.executor)?;
+    let compiled = compile(engine::input(project.input(Purpose::Build), builder.as_ref())?, &mut world);
     if !compiled.errors.is_empty() {
         return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
     }
@@ -36,26 +36,14 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     job.layouts = project.layouts.clone();
     job.archives.clone_from(&args.build.oci_layouts);
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.executor.progress };
-    let (executor, cancel) = open(&args.run.executor, world.client.clone())?;
+    let (engine, cancel) = engine::open(&args.run.executor, builder, world.client.clone())?;
     let display = Display::new(style);
     let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Layers);
-    let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));
+    let outcome = engine.run(std::slice::from_mut(&mut job), &mut optimizer, &display, &cancel);
     drop(display);
     optimizing::tell(&args.run.optimize, &optimizer, &project.sources, messages);
-    let built = outcome.map_err(|failed| failure(failed, &args.run, &executor, &cancel, &project.sources, messages))?;
-    finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &executor, messages)
-}
-
-/// Opens the executor of the flags. From here on, an interrupt cancels what it does.
-///
-/// # Errors
-/// The store cannot be opened.
-pub fn open(args: &ExecutorArgs, registry: Option<Arc<Client>>) -> Result<(Executor, Cancel), Diagnostic> {
-    let config = Config { registry, parallel: args.parallel, ..Config::default() };
-    let executor = open_store(args.store.as_deref(), config)?;
-    let cancel = Cancel::new().and_then(|cancel| cancel.on_signals().map(|()| cancel));
-    let cancel = cancel.map_err(|e| Diagnostic::new(environment::INTERNAL, format!("signals cannot be heard: {e}")))?;
-    Ok((executor, cancel))
+    let built = outcome.map_err(|failed| failure(failed, &args.run, &engine, &cancel, &project.sources, messages))?;
+    finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &engine, messages)
 }
 
 /// Opens the executor of a store, which is the user's own if none is named.
@@ -74,7 +62,7 @@ pub fn open_store(store: Option<&Path>, config: Config) -> Result<Executor, Diag
 pub fn failure(
     failed: Failed,
     args: &RunArgs,
-    executor: &Executor,
+    engine: &Engine,
     cancel: &Cancel,
     sources: &Sources,
     messages: &Messages,
@@ -83,7 +71,9 @@ pub fn failure(
     if cancel.is_cancelled() {
         return Diagnostic::new(execute::CANCELLED, "the build was cancelled").into();
     }
-    let Some((scene, session)) = failed.at else { return Failure::new(sources, failed.diagnostics) };
+    let (Some((scene, session)), Engine::Here(executor)) = (failed.at, engine) else {
+        return Failure::new(sources, failed.diagnostics);
+    };
     let mut found = failed.diagnostics;
     if args.on_error == OnError::Stop {
         if let Some(first) = found.first_mut() {
@@ -118,9 +108,11 @@ pub fn job(args: &ResultArgs, run: &RunArgs) -> Result<Job, Diagnostic> {
     }
     for cache in caches(&args.cache_from, "--cache-from")? {
         job.cache_from.push(build::cache_from(&cache)?);
+        job.asked.from.push(cache);
     }
     for cache in caches(&args.cache_to, "--cache-to")? {
         job.cache_to.push(build::cache_to(&cache)?);
+        job.asked.to.push(cache);
     }
     for (flag, value) in [("--provenance", &args.provenance), ("--sbom", &args.sbom)] {
         // A promise that is not kept would be worse than none.
@@ -267,20 +259,6 @@ pub fn read_ssh(ssh: &rbc_ast::plan::Ssh) -> Result<(String, PathBuf), Diagnosti
     }
 }
 
-/// The id of an image: of its config, or of the index of several.
-pub fn id_of(built: &Built) -> Option<String> {
-    let (made, _) = built.images.first()?;
-    Some(match &made.manifests[..] {
-        [(_, manifest)] => manifest.config.digest.to_string(),
-        _ => made.top.digest.to_string(),
-    })
-}
-
-/// What was made, as `--metadata-file` says it.
-pub fn metadata(built: &Built) -> serde_json::Map<String, serde_json::Value> {
-    built.images.first().map(|(made, names)| build::metadata(made, names)).unwrap_or_default()
-}
-
 /// Tells what was made, in the ways that were asked for.
 ///
 /// # Errors
@@ -290,16 +268,16 @@ pub fn finish(
     run: &RunArgs,
     job: &Job,
     built: Built,
-    executor: &Executor,
+    engine: &Engine,
     messages: &Messages,
 ) -> Result<(), Failure> {
-    let id = id_of(&built);
+    let id = built.id.clone();
     if let Some(file) = &args.iidfile {
         let missing = || option("`--iidfile` asks for the id of an image, and no output is one".to_owned());
         write_output(Some(file), id.clone().ok_or_else(missing)?.as_bytes())?;
     }
     if let Some(file) = &run.metadata_file {
-        let json = serde_json::to_vec_pretty(&metadata(&built)).unwrap_or_default();
+        let json = serde_json::to_vec_pretty(&built.metadata).unwrap_or_default();
         write_output(Some(file), &json)?;
     }
     if args.quiet {
@@ -307,23 +285,26 @@ pub fn finish(
     }
     let stays = |export: &Export| matches!(export.form, Form::Cache | Form::Image { push: false, .. });
     if job.exports.iter().all(stays) && run.executor.progress != ProgressStyle::Quiet {
-        messages.say(&where_it_is(&built, executor));
+        messages.say(&where_it_is(&built, engine));
     }
     Ok(())
 }
 
 /// Where a result is that goes nowhere.
-fn where_it_is(built: &Built, executor: &Executor) -> String {
-    let store = executor.store().root().display();
+fn where_it_is(built: &Built, engine: &Engine) -> String {
+    let store = match engine {
+        Engine::Here(executor) => format!("the store {}", executor.store().root().display()),
+        Engine::There(builder, _) => format!("the builder {}", builder.endpoint()),
+    };
     match built.images.first() {
         Some((made, names)) => {
             let names: Vec<String> = names.iter().map(rbc_oci::Reference::familiar).collect();
             let called = if names.is_empty() { String::new() } else { format!(" {}", names.join(", ")) };
             format!(
-                "the image{called} ({}) stays in the store {store}; `--output`, `--push` and `--load` bring it elsewhere",
+                "the image{called} ({}) stays in {store}; `--output`, `--push` and `--load` bring it elsewhere",
                 made.top.digest
             )
         }
-        None => format!("the result stays in the store {store}; `--output`, `--push` and `--load` bring it elsewhere"),
+        None => format!("the result stays in {store}; `--output`, `--push` and `--load` bring it elsewhere"),
     }
 }

@@ -7,6 +7,7 @@ mod cache;
 mod compile;
 mod convert;
 mod dump;
+mod engine;
 mod files;
 mod fmt;
 pub mod frontend;

@@ -8,13 +8,13 @@ use rbc_oci::ImageConfig;
 use rbc_source::{Diagnostic, FileId, Sources, Span, environment, image, lower};
 
 use super::args::{ProgressStyle, SolveCommand};
-use super::build::{failure, finish, job, open};
+use super::build::{failure, finish, job};
 use super::host::registry_client;
 use super::messages::Messages;
 use super::progress::Display;
 use super::project::host_platform;
-use super::{Failure, optimizing};
-use crate::{Output, build};
+use super::{Failure, engine, optimizing};
+use crate::Output;
 
 /// Where programs are looked for in an image of which nothing else is known.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -51,15 +51,16 @@ pub fn run(args: &SolveCommand, messages: &Messages) -> Result<(), Failure> {
     job.outputs = vec![Output { platform: None, product }];
     let client = registry_client(args.registry_config.as_deref(), args.offline, &mut sources);
     let client = client.map_err(|found| Failure::new(&sources, found))?;
-    let (executor, cancel) = open(&args.run.executor, client)?;
+    let builder = engine::builder(&args.run.executor)?;
+    let (engine, cancel) = engine::open(&args.run.executor, builder, client)?;
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.executor.progress };
     let display = Display::new(style);
     let mut optimizer = optimizing::optimizer(&args.run.optimize, rbc_ir::Level::Exact);
-    let outcome = build::run(std::slice::from_ref(&job), &executor, &mut optimizer, &display, Some(&cancel));
+    let outcome = engine.run(std::slice::from_mut(&mut job), &mut optimizer, &display, &cancel);
     drop(display);
     optimizing::tell(&args.run.optimize, &optimizer, &sources, messages);
-    let built = outcome.map_err(|failed| failure(failed, &args.run, &executor, &cancel, &sources, messages))?;
-    finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &executor, messages)
+    let built = outcome.map_err(|failed| failure(failed, &args.run, &engine, &cancel, &sources, messages))?;
+    finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &engine, messages)
 }
 
 /// `NAME=DIR`.

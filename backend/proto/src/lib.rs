@@ -8,6 +8,7 @@
 //! A definition is a field of bytes: it looks the same on the wire as the message it is, and [`rbc_wire`] makes and reads it.
 #![expect(missing_docs, reason = "the fields are those of the protocol")]
 
+pub mod content;
 pub mod control;
 pub mod details;
 pub mod gateway;

@@ -12,7 +12,7 @@ use ureq::Agent;
 use ureq::http::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, LINK, LOCATION, RANGE};
 use ureq::http::{HeaderMap, Method};
 
-use crate::auth::Credentials;
+use crate::auth::{Credential, Credentials};
 use crate::config::RegistryConfig;
 use crate::error::{Result, failure, tame};
 use crate::hash::Hasher;
@@ -146,6 +146,14 @@ impl Client {
     /// A client with settings and credentials. Nothing is contacted yet.
     pub fn new(config: RegistryConfig, credentials: Credentials) -> Self {
         Client { config, credentials, agents: Mutex::default(), tokens: Mutex::default(), schemes: Mutex::default() }
+    }
+
+    /// The credential for a registry, `host[:port]`, for someone who asks it in our place.
+    ///
+    /// # Errors
+    /// A credential helper fails, or the entry of the registry is not well formed.
+    pub fn credential(&self, host: &str) -> Result<Option<Credential>> {
+        self.credentials.get(host)
     }
 
     /// What a reference stands for, without fetching it. A reference without tag and digest stands for `latest`.

@@ -26,7 +26,7 @@ pub fn answer(flags: &BakeArgs, loaded: &Loaded, plan: &Plan) -> Result<(), Fail
     let links = |t: &Target| {
         plan.targets.values().any(|u| u.call.is_some() && rbc_bake::linked_targets(u).any(|n| *n == *t.name))
     };
-    let mut all = compile::all(plan, flags, loaded.sources.clone(), links);
+    let mut all = compile::all(plan, flags, loaded.sources.clone(), None, links);
     let mut answers: Map<String, Value> = Map::new();
     let mut texts = Vec::new();
     let mut found = Vec::new();

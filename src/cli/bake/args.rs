@@ -101,9 +101,6 @@ pub struct BakeArgs {
     /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
     #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
     pub registry_config: Option<PathBuf>,
-    /// Taken from habit: what is built here needs no builder.
-    #[arg(long, value_name = "NAME", hide = true)]
-    pub builder: Option<String>,
 }
 
 impl BakeArgs {

@@ -9,10 +9,10 @@ use super::compile::{self, All};
 use super::load::Loaded;
 use crate::build::{self, Allow, Built, Export, Failed, Form, Job, Subject};
 use crate::cli::args::ProgressStyle;
-use crate::cli::build::{metadata, open, read_secret, read_ssh};
+use crate::cli::build::{read_secret, read_ssh};
 use crate::cli::messages::Messages;
 use crate::cli::progress::Display;
-use crate::cli::{Failure, optimizing, write_output};
+use crate::cli::{Failure, engine, optimizing, write_output};
 
 /// Builds all targets that are not only asked something.
 ///
@@ -23,7 +23,8 @@ pub fn build(args: &BakeArgs, loaded: Loaded, plan: Plan, messages: &Messages) -
     if !plan.targets.values().any(is_built) {
         return Ok(());
     }
-    let mut all = compile::all(&plan, args, loaded.sources, is_built);
+    let builder = engine::builder(&args.executor)?;
+    let mut all = compile::all(&plan, args, loaded.sources, builder, is_built);
     messages.print(&all.sources, &all.warnings);
     let mut found: Vec<Diagnostic> = std::mem::take(&mut all.errors).into_values().flatten().collect();
     if !found.is_empty() && !args.keep_going {
@@ -40,11 +41,11 @@ pub fn build(args: &BakeArgs, loaded: Loaded, plan: Plan, messages: &Messages) -
         return Err(Failure::new(&all.sources, found));
     }
     let sources = std::mem::take(&mut all.sources);
-    let built = run(args, &jobs, &all, &mut found).map_err(|problem| Failure::new(&sources, vec![problem]))?;
+    let built = run(args, &mut jobs, &mut all, &mut found).map_err(|problem| Failure::new(&sources, vec![problem]))?;
     if let Some(file) = &args.metadata_file {
         let results = jobs.iter().zip(&built);
         let json: Map<String, Value> = results
-            .filter_map(|(job, built)| Some((job.name.clone(), Value::Object(metadata(built.as_ref()?)))))
+            .filter_map(|(job, built)| Some((job.name.clone(), Value::Object(built.as_ref()?.metadata.clone()))))
             .collect();
         write_output(Some(file), &serde_json::to_vec_pretty(&json).unwrap_or_default())?;
     }
@@ -58,14 +59,14 @@ pub fn build(args: &BakeArgs, loaded: Loaded, plan: Plan, messages: &Messages) -
 /// has done is in the cache.
 fn run(
     args: &BakeArgs,
-    jobs: &[Job],
-    all: &All,
+    jobs: &mut [Job],
+    all: &mut All,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Option<Built>>, Diagnostic> {
-    let (executor, cancel) = open(&args.executor, all.client.clone())?;
+    let (engine, cancel) = engine::open(&args.executor, all.builder.take(), all.client.clone())?;
     let display = Display::new(args.executor.progress);
     let mut optimizer = optimizing::optimizer(&args.optimize, rbc_ir::Level::Layers);
-    let mut run = |jobs: &[Job]| build::run(jobs, &executor, &mut optimizer, &display, Some(&cancel));
+    let mut run = |jobs: &mut [Job]| engine.run(jobs, &mut optimizer, &display, &cancel);
     let failed = |failed: Failed| match cancel.is_cancelled() {
         true => vec![Diagnostic::new(execute::CANCELLED, "the build was cancelled")],
         false => failed.diagnostics,
@@ -78,14 +79,14 @@ fn run(
         found.extend(first);
         return Ok(jobs.iter().map(|_| None).collect());
     }
-    let one = |job: &Job| match run(std::slice::from_ref(job)) {
+    let one = |job: &mut Job| match run(std::slice::from_mut(job)) {
         Ok(built) => built.into_iter().next(),
         Err(problem) => {
             found.extend(failed(problem));
             None
         }
     };
-    Ok(jobs.iter().map(one).collect())
+    Ok(jobs.iter_mut().map(one).collect())
 }
 
 /// What a target is to the executor; none if it does not compile, which is said already.
@@ -112,9 +113,11 @@ fn job(target: &Target, plan: &Plan, all: &mut All, args: &BakeArgs) -> Result<O
     }
     for cache in &target.cache_from {
         job.cache_from.push(build::cache_from(&cache.value)?);
+        job.asked.from.push(cache.value.clone());
     }
     for cache in &target.cache_to {
         job.cache_to.push(build::cache_to(&cache.value)?);
+        job.asked.to.push(cache.value.clone());
     }
     // An image that has a name is made, if only in the store.
     if job.exports.is_empty() && (!job.names.is_empty() || args.metadata_file.is_some()) {

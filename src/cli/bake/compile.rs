@@ -13,6 +13,7 @@ use rbc_source::{Diagnostic, Sources};
 
 use super::args::BakeArgs;
 use super::recipe;
+use crate::cli::engine::{self, Elsewhere};
 use crate::cli::host::{World, lock_path, read_lock};
 use crate::cli::project::Project;
 use crate::{Found, Host, Output, Purpose, build, compile};
@@ -41,12 +42,20 @@ pub struct All {
     pub errors: BTreeMap<Text, Vec<Diagnostic>>,
     /// Who talks to registries.
     pub client: Option<Arc<Client>>,
+    /// Who builds them, if not this program.
+    pub builder: Option<Elsewhere>,
     images: HashMap<ImageQuestion, Result<Found, Diagnostic>>,
 }
 
-/// Compiles the targets of a plan that `wanted` names, and those that they use.
-pub fn all(plan: &Plan, args: &BakeArgs, sources: Sources, wanted: impl Fn(&Target) -> bool) -> All {
-    let mut all = All { sources, ..All::default() };
+/// Compiles the targets of a plan that `wanted` names, and those that they use, for a builder if there is one.
+pub fn all(
+    plan: &Plan,
+    args: &BakeArgs,
+    sources: Sources,
+    builder: Option<Elsewhere>,
+    wanted: impl Fn(&Target) -> bool,
+) -> All {
+    let mut all = All { sources, builder, ..All::default() };
     for target in in_order(plan, wanted) {
         let mut found = Vec::new();
         match all.target(target, args, &mut found) {
@@ -139,7 +148,7 @@ impl All {
         let world = World::new(&flags, project, lock)?;
         self.client = self.client.take().or_else(|| world.client.clone());
         let inputs = self.inputs(target, project);
-        let mut input = project.input(purpose);
+        let mut input = engine::input(project.input(purpose), self.builder.as_ref()).map_err(|e| vec![e])?;
         input.inputs = inputs;
         // A lock file is of one directory and says nothing about images of another.
         let mut none = HashMap::new();

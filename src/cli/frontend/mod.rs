@@ -5,7 +5,6 @@ mod host;
 mod question;
 mod recipe;
 mod sbom;
-mod tag;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -91,7 +90,7 @@ fn build(gateway: &Gateway, environment: Environment) -> Result<Built, Status> {
     let inputs = inputs(&definitions, &options)?;
     let question = options.attrs.get("requestid").cloned();
     let mut host = BuildKit::new(gateway, &options);
-    let mut recipe = Recipe::read(&mut host, &inputs)?;
+    let recipe = Recipe::read(&mut host, &inputs, question.as_deref() != Some(question::TARGETS))?;
     if !options.attrs.contains_key("cmdline")
         && let Some(built) = forward(gateway, &options, &recipe, definitions)
     {
@@ -99,9 +98,6 @@ fn build(gateway: &Gateway, environment: Environment) -> Result<Built, Status> {
     }
     if let Some(missing) = missing {
         return Err(missing);
-    }
-    if question.as_deref() != Some(question::TARGETS) {
-        recipe.read_ignored(&host)?;
     }
     let build = Build { gateway, options: &options, inputs, recipe };
     match question {
@@ -157,10 +153,6 @@ fn inputs(
 ) -> Result<BTreeMap<String, questions::Input>, Status> {
     let mut all = BTreeMap::new();
     for (name, definition) in definitions {
-        if definition.is_empty() {
-            let message = format!("the input `{name}` has no definition");
-            return Err(answer::status(&Diagnostic::new(rbc_source::lower::OPTION, message), None, None));
-        }
         let loaded = rbc_wire::load(definition).map_err(|e| answer::status(&e, None, None))?;
         let result = loaded.graph.roots.first().and_then(|root| root.result);
         let config = options.attrs.get(&format!("input-metadata:{name}")).map(|text| input_config(name, text));

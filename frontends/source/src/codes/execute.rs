@@ -10,5 +10,6 @@ codes! {
     EXPORT = "E0817" "export" Error Environment: "the result of a build cannot be written";
     CANCELLED = "E0818" "cancelled" Error Environment: "the build was cancelled";
     UNSUPPORTED = "E0819" "not-executable" Error Input: "the build asks for something that cannot be executed here";
+    ELSEWHERE = "E0821" "builder-failed" Error Input: "a builder elsewhere could not do what the build asks for";
     NOT_ALLOWED = "E0820" "not-allowed" Error Input: "a command asks for more than the user allowed";
 }
