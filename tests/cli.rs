@@ -226,7 +226,7 @@ fn directories_and_patterns_are_linted_by_their_settings() {
 }
 
 #[test]
-fn other_languages_are_linted_by_themselves_and_not_formatted() {
+fn other_languages_are_linted_by_themselves_and_hcl_is_formatted() {
     let dir = Scratch::new();
     let bake = "target \"a\" {\n  dockefile = \"x\"\n}\ntarget \"b\" {\n  inherits = [\"c\"]\n}\n";
     let mocker = "apiVersion: v1alpha1\nimages:\n- name: a\n  form: b\n";
@@ -239,9 +239,22 @@ fn other_languages_are_linted_by_themselves_and_not_formatted() {
     }
     assert!(!found.contains("DL3"), "{found}");
     assert!(!stdout(&run(&["lint", "--format", "gnu", "--ignore", "W0601"])).contains("W0601"));
+    dir.file("docker-bake.hcl", bake.replace(" = ", "="));
+    assert_eq!(run(&["fmt", "--check"]).status.code(), Some(1));
     let formatted = run(&["fmt", "docker-bake.hcl", "Mockerfile.yaml"]);
-    assert!(formatted.status.success() && stderr(&formatted).matches("left as it is").count() == 2);
-    assert_eq!(std::fs::read_to_string(dir.path().join("Mockerfile.yaml")).unwrap(), mocker);
+    assert!(formatted.status.success() && stderr(&formatted).matches("left as it is").count() == 1);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!((read("Mockerfile.yaml").as_str(), read("docker-bake.hcl").as_str()), (mocker, bake));
+    assert!(run(&["fmt", "--check"]).status.success());
+    let mut from_stdin = rbc();
+    let mut child = from_stdin
+        .args(["fmt", "-", "--stdin-filename", "x/y.hcl"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"a=1\n").unwrap();
+    assert_eq!(stdout(&child.wait_with_output().unwrap()), "a = 1\n");
 }
 
 /// The hooks for pre-commit and the action name commands that there are.

@@ -93,7 +93,7 @@ pub enum Command {
     ///
     /// BuildKit's checks and hadolint's rules, and rbc's own; `rbc explain` has a page for each.
     Lint(LintArgs),
-    /// Format Dockerfiles, without changing what they build.
+    /// Format Dockerfiles and bake files, without changing what they build.
     Fmt(FmtArgs),
     /// Be a frontend of BuildKit: what an image does that a `# syntax=` line names.
     ///
@@ -761,10 +761,13 @@ impl From<Threshold> for rbc_lint::Level {
 /// `rbc fmt`.
 #[derive(Args, Clone, Debug)]
 pub struct FmtArgs {
-    /// Dockerfiles, directories to search for them, or patterns; `-` formats standard input to standard output. What .gitignore
-    /// leaves out is not searched.
+    /// Dockerfiles and bake files (HCL), directories to search for them, or patterns; `-` formats standard input to standard
+    /// output. What .gitignore leaves out is not searched.
     #[arg(default_value = ".", value_name = "PATH")]
     pub files: Vec<PathBuf>,
+    /// What the file would be called that comes from standard input, which tells its language.
+    #[arg(long, value_name = "NAME")]
+    pub stdin_filename: Option<PathBuf>,
     /// Change nothing; the exit status is 1 if a file would be changed.
     #[arg(long)]
     pub check: bool,

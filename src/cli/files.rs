@@ -88,10 +88,14 @@ pub fn is_dockerfile(file: &SourceFile) -> bool {
     !rbc_lsp::is_bake(file.name()) && Frontend::of(file).name == "dockerfile"
 }
 
+/// Whether a file of this name is a bake file of the native syntax, which bake finds by itself.
+pub fn is_bake(name: &str) -> bool {
+    ["docker-bake.hcl", "docker-bake.override.hcl"].contains(&&*name.to_ascii_lowercase())
+}
+
 /// Whether a file of this name is one of the other languages: a bake file of the native syntax, or a Mockerfile.
 pub fn is_other(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["docker-bake.hcl", "docker-bake.override.hcl", "mockerfile", "mockerfile.yaml", "mockerfile.yml"].contains(&&*name)
+    is_bake(name) || ["mockerfile", "mockerfile.yaml", "mockerfile.yml"].contains(&&*name.to_ascii_lowercase())
 }
 
 fn matching(pattern: &str) -> Result<Vec<Named>, Diagnostic> {

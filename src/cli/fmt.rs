@@ -21,21 +21,25 @@ pub fn run(args: &FmtArgs, messages: &Messages) -> Result<(), Failure> {
         indent: " ".repeat(args.indent.into()),
     };
     let mut changed = 0;
-    for named in files::find(&args.files, &files::is_recipe)? {
+    for named in files::find(&args.files, &|name| files::is_recipe(name) || files::is_bake(name))? {
         let path = &named.path;
         let mut sources = Sources::new();
-        let id = sources.add_bytes(path.to_string_lossy(), read(path)?);
+        let name = args.stdin_filename.as_ref().filter(|_| path == Path::new("-")).unwrap_or(path);
+        let id = sources.add_bytes(name.to_string_lossy(), read(path)?);
         let file = sources.get(id);
         if !file.is_utf8() {
             // A text that had to be mended must not be written over the file's own bytes.
             messages.say(&format!("{}: left as it is: it is not UTF-8", path.display()));
             continue;
         }
-        let is_dockerfile = files::is_dockerfile(file);
-        if !is_dockerfile {
-            messages.say(&format!("{}: left as it is: only Dockerfiles are formatted", path.display()));
-        }
-        let new = if is_dockerfile { rbc_fmt::format(file, &style).text } else { file.text().to_owned() };
+        let new = if rbc_lsp::is_bake(file.name()) {
+            rbc_fmt::format_hcl(file).text
+        } else if files::is_dockerfile(file) {
+            rbc_fmt::format(file, &style).text
+        } else {
+            messages.say(&format!("{}: left as it is: only Dockerfiles and HCL are formatted", path.display()));
+            continue;
+        };
         let differs = new != file.text();
         changed += usize::from(differs);
         if args.diff {

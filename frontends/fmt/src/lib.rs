@@ -1,4 +1,4 @@
-//! Formats Dockerfiles without changing what they build.
+//! Formats Dockerfiles, and HCL such as bake files, without changing what they build.
 //!
 //! [`format()`] works over the concrete tree and gives edits, so what it has no rule for stays byte for byte: heredocs,
 //! directives, comments, the text of commands. The joined text of an instruction that makes a vertex (FROM, RUN, COPY, ADD,
@@ -7,7 +7,10 @@
 //! of the first line. docs/fmt.md has the rules with examples.
 
 mod blank;
+mod hcl;
 mod instruction;
+
+pub use hcl::format_hcl;
 
 use std::ops::Range;
 

@@ -7,6 +7,7 @@ mod views;
 use rbc_source::{FileId, SourceFile};
 use serde_json::{Value, json};
 
+use crate::features::format;
 use crate::message::Failure;
 use crate::text::{Position, Text};
 use names::Names;
@@ -54,7 +55,8 @@ pub(crate) fn query(name: &str, text: &Text, uri: &str, params: &Value) -> Optio
             if edits.is_empty() { Value::Null } else { json!({"changes": {uri: edits}}) }
         }
         "semanticTokens/full" => json!({"data": []}),
-        "formatting" | "rangeFormatting" | "onTypeFormatting" => json!([]),
+        "formatting" | "rangeFormatting" => format::bake(text, params),
+        "onTypeFormatting" => json!([]),
         "selectionRange" | "signatureHelp" => Value::Null,
         _ => return None,
     }))

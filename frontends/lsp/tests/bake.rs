@@ -95,6 +95,14 @@ fn what_can_be_written() {
 }
 
 #[test]
+fn files_are_formatted() {
+    let edits = about("formatting", "a=1\nbc  =  2\n", "a");
+    let edits: Vec<&str> = edits.as_array().unwrap().iter().map(|edit| edit["newText"].as_str().unwrap()).collect();
+    assert_eq!(edits, ["  ", " ", " ", " "]);
+    assert_eq!(about("rangeFormatting", "a = 1\n", "a"), json!([]));
+}
+
+#[test]
 fn no_text_breaks_it() {
     // Every beginning of the text, and every text with a part cut out.
     let methods =

@@ -1,6 +1,6 @@
 //! `textDocument/formatting` and `rangeFormatting`.
 
-use rbc_fmt::Style;
+use rbc_fmt::{Formatted, Style};
 use rbc_source::{FileId, SourceFile};
 use serde_json::Value;
 
@@ -17,10 +17,21 @@ pub(crate) fn range(text: &Text, params: &Value) -> Value {
     edits(text, params, text.line_of(range.start)..text.line_of(range.end) + 1)
 }
 
+/// The same for a bake file.
+pub(crate) fn bake(text: &Text, params: &Value) -> Value {
+    let range = params.get("range").and_then(|range| text.read_range(range));
+    let lines = range.map_or(0..text.lines(), |range| text.line_of(range.start)..text.line_of(range.end) + 1);
+    touching(text, rbc_fmt::format_hcl(&SourceFile::new(FileId(0), "", text.as_str())), lines)
+}
+
 fn edits(text: &Text, params: &Value, lines: std::ops::Range<usize>) -> Value {
     let indent = indent(params);
     let file = SourceFile::new(FileId(0), "", text.as_str());
-    let formatted = rbc_fmt::format(&file, &Style { indent, ..Style::default() });
+    touching(text, rbc_fmt::format(&file, &Style { indent, ..Style::default() }), lines)
+}
+
+/// Those edits that touch some lines.
+fn touching(text: &Text, formatted: Formatted, lines: std::ops::Range<usize>) -> Value {
     let places = formatted.edits.into_iter().map(|edit| (edit.span.range(), edit.text));
     let touched =
         places.filter(|(range, _)| text.line_of(range.start) < lines.end && lines.start <= text.line_of(range.end));
