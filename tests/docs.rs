@@ -174,6 +174,7 @@ fn run_console(block: &str) -> Result<(), String> {
             .env("PATH", &path)
             .env("DOCKER_CONFIG", "/nonexistent")
             .env("RBC_STORE", dir.path().join("store"))
+            .env("RBC_BUILDERS", dir.path().join("builders.toml"))
             .output()
             .map_err(|e| e.to_string())?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -9,6 +9,7 @@ pub fn rbc() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rbc"));
     // No test may depend on who runs it.
     command.env_remove("NO_COLOR").env("DOCKER_CONFIG", "/nonexistent").env_remove("RBC_REGISTRY_CONFIG");
+    command.env("RBC_BUILDERS", "/nonexistent").env_remove("RBC_BUILDER");
     command
 }
 

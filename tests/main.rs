@@ -16,3 +16,4 @@ mod imagetools;
 mod levels;
 mod limits;
 mod mockerfile;
+mod nodes;

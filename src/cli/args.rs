@@ -73,6 +73,9 @@ pub enum Command {
     /// Show what is kept for further builds, or remove it.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Name daemons that build elsewhere, and start them in containers.
+    #[command(subcommand)]
+    Builder(super::builder::args::BuilderCommand),
     /// Show, assemble and copy images in registries and OCI layouts.
     #[command(subcommand)]
     Image(super::image::args::ImageCommand),
@@ -134,10 +137,10 @@ impl Command {
     /// Whether it runs builds or looks into the store, for which one must be root, if only in a namespace.
     pub fn executes(&self) -> bool {
         match self {
-            Command::Build(args) => args.run.executor.builder.is_none(),
-            Command::Solve(args) => args.run.executor.builder.is_none(),
+            Command::Build(args) => args.run.executor.is_here(),
+            Command::Solve(args) => args.run.executor.is_here(),
             Command::Cache(_) => true,
-            Command::Bake(args) => args.executes() && args.executor.builder.is_none(),
+            Command::Bake(args) => args.executes() && args.executor.is_here(),
             _ => false,
         }
     }
@@ -226,8 +229,8 @@ pub struct BuildArgs {
 /// What runs builds, and how that is shown: shared by all commands that build.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ExecutorArgs {
-    /// Build elsewhere: on a builder with this name, or the BuildKit at this endpoint, such as `tcp://host:1234` or
-    /// `docker://` (docs/builders.md).
+    /// Build elsewhere: on a builder with this name (`rbc builder ls` lists them), or the BuildKit at this endpoint, such as
+    /// `tcp://host:1234` or `docker://`; `local` is here, whatever `rbc builder use` said.
     #[arg(long, value_name = "NAME|ENDPOINT", env = "RBC_BUILDER")]
     pub builder: Option<String>,
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
@@ -239,6 +242,13 @@ pub struct ExecutorArgs {
     /// Run at most so many steps at a time; 0 is as many as do well.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub parallel: usize,
+}
+
+impl ExecutorArgs {
+    /// Whether this program runs builds, and no builder.
+    pub fn is_here(&self) -> bool {
+        !super::builder::is_elsewhere(self.builder.as_deref())
+    }
 }
 
 /// How a build is run.

@@ -25,7 +25,7 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     let path = lock_path(&args.build, &project);
     let lock = read_lock(&path, &mut project).map_err(|f| fail(&project, f))?;
     let mut world = World::new(&args.build, &mut project, lock).map_err(|f| fail(&project, f))?;
-    let builder = engine::builder(&args.run.executor)?;
+    let builder = engine::builder(&args.run.executor, &args.build.platform)?;
     let compiled = compile(engine::input(project.input(Purpose::Build), builder.as_ref())?, &mut world);
     if !compiled.errors.is_empty() {
         return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));

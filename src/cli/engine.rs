@@ -9,6 +9,7 @@ use rbc_oci::Platform;
 use rbc_registry::Client;
 use rbc_source::{Diagnostic, environment};
 
+use super::Failure;
 use super::args::ExecutorArgs;
 use super::build::open_store;
 use crate::Input;
@@ -37,13 +38,16 @@ impl std::ops::Deref for Elsewhere {
     }
 }
 
-/// Connects to the builder that the flags name, if they name one.
+/// Connects to the builder that the flags name or, if they name none, the one that is used; of its nodes, to the one that has
+/// most of the platforms.
 ///
 /// # Errors
-/// It cannot be reached.
-pub fn builder(args: &ExecutorArgs) -> Result<Option<Elsewhere>, Diagnostic> {
-    let Some(name) = args.builder.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
-    let builder = Builder::connect(&Endpoint::parse(name)?)?;
+/// There is none of the name, or it cannot be reached.
+pub fn builder(args: &ExecutorArgs, platforms: &[String]) -> Result<Option<Elsewhere>, Failure> {
+    let Some(builder) = super::builder::find(args.builder.as_deref())? else { return Ok(None) };
+    let here = super::project::host_platform();
+    let platforms: Vec<Platform> = platforms.iter().filter_map(|text| Platform::parse(text, &here).ok()).collect();
+    let builder = Builder::connect(&Endpoint::parse(&builder.node_for(&platforms).endpoint)?)?;
     let Capabilities { llb, .. } = builder.capabilities()?;
     Ok(Some(Elsewhere { builder, caps: CapSet::of(llb) }))
 }

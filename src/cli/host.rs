@@ -133,7 +133,8 @@ fn read_config(path: &Path, sources: &mut Sources) -> Result<RegistryConfig, Vec
 }
 
 /// The configuration of the docker command, which holds credentials.
-fn docker_config() -> Option<PathBuf> {
+/// Docker's configuration file, which may be missing.
+pub fn docker_config() -> Option<PathBuf> {
     let dir = match std::env::var_os("DOCKER_CONFIG") {
         Some(dir) => PathBuf::from(dir),
         None => PathBuf::from(std::env::var_os("HOME")?).join(".docker"),

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bake;
 mod build;
+mod builder;
 mod cache;
 mod compile;
 mod convert;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Build(args) => build::run(args, &messages),
         Command::Cache(command) => cache::run(command, &messages),
+        Command::Builder(command) => builder::run(command, &messages),
         Command::Image(command) => image::run(command, &messages),
         Command::Solve(args) => solve::run(args, &messages),
         Command::Compile(args) => compile::run(args, &messages),

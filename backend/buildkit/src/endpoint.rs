@@ -147,7 +147,9 @@ impl Endpoint {
                 }
                 dial(command)
             }
-            "docker-container" => container("docker", option("--context", "context"), None)?,
+            "docker-container" => {
+                container("docker", option("--host", "host").or_else(|| option("--context", "context")), None)?
+            }
             "podman-container" => container("podman", None, None)?,
             "nerdctl-container" => container("nerdctl", None, option("--namespace", "namespace"))?,
             "kube-pod" => {
@@ -178,6 +180,11 @@ impl Endpoint {
         self
     }
 
+    /// Whether it is a container, which may need a moment after its start.
+    pub fn is_container(&self) -> bool {
+        self.text.split("://").next().is_some_and(|scheme| scheme.ends_with("-container"))
+    }
+
     /// Whether the BuildKit is the one within Docker's daemon.
     pub fn is_docker(&self) -> bool {
         self.docker
@@ -200,6 +207,7 @@ mod tests {
         let all = [
             ("docker-container://b", "docker exec -i b buildctl dial-stdio"),
             ("docker-container://b?context=c", "docker --context=c exec -i b buildctl dial-stdio"),
+            ("docker-container://b?host=unix:///s", "docker --host=unix:///s exec -i b buildctl dial-stdio"),
             ("podman-container://b", "podman exec -i b buildctl dial-stdio"),
             ("nerdctl-container://b?namespace=n", "nerdctl exec --namespace=n -i b buildctl dial-stdio"),
             (

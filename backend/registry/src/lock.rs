@@ -98,7 +98,7 @@ impl Lock {
             out.push_str("\n[[image]]\n");
             for (name, value) in [("reference", reference), ("platform", platform), ("digest", locked.digest.as_str())]
             {
-                out.push_str(&format!("{name} = {}\n", basic_string(value)));
+                out.push_str(&format!("{name} = {}\n", rbc_toml::basic_string(value)));
             }
             out.push_str(&format!("config = {}\n", config_string(&locked.config)));
         }
@@ -156,30 +156,11 @@ fn key(reference: &Reference, platform: &Platform) -> (String, String) {
     (reference.clone().with_default_tag().to_string(), platform.normalize().format_all())
 }
 
-/// `"..."` with escapes.
-fn basic_string(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            letter if letter.is_ascii_control() => out.push_str(&format!("\\u{:04X}", letter as u32)),
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
-}
-
 fn config_string(config: &str) -> String {
     let plain = !config.contains("'''") && !config.ends_with('\'') && !config.chars().any(|c| c.is_ascii_control());
     match plain {
         true => format!("'''\n{config}'''"),
-        false => basic_string(config),
+        false => rbc_toml::basic_string(config),
     }
 }
 

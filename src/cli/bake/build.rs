@@ -23,7 +23,7 @@ pub fn build(args: &BakeArgs, loaded: Loaded, plan: Plan, messages: &Messages) -
     if !plan.targets.values().any(is_built) {
         return Ok(());
     }
-    let builder = engine::builder(&args.executor)?;
+    let builder = engine::builder(&args.executor, &[])?;
     let mut all = compile::all(&plan, args, loaded.sources, builder, is_built);
     messages.print(&all.sources, &all.warnings);
     let mut found: Vec<Diagnostic> = std::mem::take(&mut all.errors).into_values().flatten().collect();
