@@ -1,10 +1,12 @@
 //! Caches of a builder elsewhere: it reads and writes them itself, of whatever kind they are.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rbc_ast::plan;
 use rbc_buildkit::Session;
 use rbc_proto::CacheEntry;
+use rbc_registry::{Descriptor, Layout};
 use rbc_source::{Diagnostic, lower};
 
 fn entry(cache: &plan::Cache) -> CacheEntry {
@@ -54,32 +56,46 @@ pub fn from(cache: &plan::Cache, session: &mut Session) -> Result<Option<CacheEn
             let path = need(&entry, "src")?.to_owned();
             if !entry.attrs.contains_key("digest") {
                 let tag = entry.attrs.remove("tag").unwrap_or_else(|| "latest".to_owned());
-                let layout = rbc_registry::Layout::open(&path).and_then(|layout| layout.find(Some(&tag), None));
+                let layout = Layout::open(&path).and_then(|layout| layout.find(Some(&tag), None));
                 let Ok(found) = layout else { return Ok(None) };
                 entry.attrs.insert("digest".to_owned(), found.digest.to_string());
             }
-            session.caches.push(PathBuf::from(path));
+            session.caches.entry(PathBuf::from(path)).or_insert(false);
         }
         _ => {}
     }
     Ok(Some(entry))
 }
 
-/// A cache to be written.
+/// A cache to be written. The session takes what it consists of if it is a directory.
 ///
 /// # Errors
-/// It does not say where, or is a directory, which cannot be written from elsewhere.
-pub fn to(cache: &plan::Cache) -> Result<CacheEntry, Diagnostic> {
+/// It does not say where.
+pub fn to(cache: &plan::Cache, session: &mut Session) -> Result<CacheEntry, Diagnostic> {
     let entry = entry(cache);
     match entry.kind.as_str() {
         "registry" => {
             need(&entry, "ref")?;
         }
         "local" => {
-            let found = Diagnostic::new(lower::OPTION, "a builder elsewhere writes no cache to a directory here");
-            return Err(found.note("write `type=registry,ref=NAME`, or build without `--builder`"));
+            session.caches.insert(PathBuf::from(need(&entry, "dest")?), true);
         }
         _ => {}
     }
     Ok(entry)
+}
+
+/// Lists what the builder wrote to directories, under its tag.
+///
+/// # Errors
+/// A directory cannot be written.
+pub fn list(caches: &[CacheEntry], answer: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
+    let Some(made) = answer.get("cache.manifest").and_then(|json| serde_json::from_str::<Descriptor>(json).ok()) else {
+        return Ok(());
+    };
+    for cache in caches.iter().filter(|cache| cache.kind == "local") {
+        let tag = cache.attrs.get("tag").map_or("latest", String::as_str);
+        Layout::create(need(cache, "dest")?).and_then(|layout| layout.list(made.clone(), Some(tag))).map_err(|e| *e)?;
+    }
+    Ok(())
 }

@@ -6,9 +6,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin};
 
-use rbc_buildkit::{self as buildkit, Target};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rbc_buildkit::{self as buildkit, Session, Target};
 use rbc_local::Compression;
-use rbc_source::{Diagnostic, environment, lower};
+use rbc_registry::{Descriptor, Layout};
+use rbc_source::{Diagnostic, environment, execute, lower};
 
 use super::super::deliver::{draft_of, loader, unloaded};
 use super::super::{Export, Form, Job, Place};
@@ -20,6 +23,8 @@ pub struct Deliveries {
     drafts: Vec<(PathBuf, PathBuf)>,
     /// Programs that take an archive.
     loaders: Vec<Child>,
+    /// A directory to which the builder writes an OCI layout.
+    layout: Option<PathBuf>,
 }
 
 impl Drop for Deliveries {
@@ -43,7 +48,13 @@ impl Deliveries {
     ///
     /// # Errors
     /// The builder cannot do it, or its place cannot be written.
-    pub fn export(&mut self, export: &Export, job: &Job, docker: bool) -> Result<Option<buildkit::Export>, Diagnostic> {
+    pub fn export(
+        &mut self,
+        export: &Export,
+        job: &Job,
+        docker: bool,
+        session: &mut Session,
+    ) -> Result<Option<buildkit::Export>, Diagnostic> {
         let mut attrs = BTreeMap::new();
         let (kind, target) = match &export.form {
             Form::Cache => return Ok(None),
@@ -73,11 +84,16 @@ impl Deliveries {
             Form::Docker(place) => ("docker", Some(self.archive(place)?)),
             Form::Load if docker => ("moby", None),
             Form::Load => ("docker", Some(Target::Archive(self.loader()?))),
-            Form::Layout(_) => {
-                return Err(unsupported(
-                    "a builder elsewhere writes no OCI layout to a directory here",
-                    "write `type=oci,dest=FILE` for an archive of it",
-                ));
+            Form::Layout(path) => {
+                if self.layout.replace(path.clone()).is_some() {
+                    return Err(unsupported(
+                        "a builder elsewhere writes one OCI layout to a directory here, and there are two",
+                        "write `type=oci,dest=FILE` for an archive",
+                    ));
+                }
+                session.layout = Some(path.clone());
+                attrs.insert("tar".to_owned(), "false".to_owned());
+                ("oci", None)
             }
         };
         if let Some(split) = export.split
@@ -120,7 +136,10 @@ impl Deliveries {
     ///
     /// # Errors
     /// A file cannot be written, or Docker does not take an image.
-    pub fn finish(mut self) -> Result<(), Diagnostic> {
+    pub fn finish(mut self, answer: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
+        if let Some(path) = self.layout.take() {
+            list(path, answer)?;
+        }
         for (draft, path) in std::mem::take(&mut self.drafts) {
             let failed = |e: io::Error| {
                 _ = fs::remove_file(&draft);
@@ -133,6 +152,22 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// Lists the image that the builder wrote to a layout, by its names.
+fn list(path: PathBuf, answer: &BTreeMap<String, String>) -> Result<(), Diagnostic> {
+    let told = answer.get("containerimage.descriptor").and_then(|text| STANDARD.decode(text).ok());
+    let made = told.and_then(|json| serde_json::from_slice::<Descriptor>(&json).ok());
+    let made = made.ok_or_else(|| Diagnostic::new(execute::EXPORT, "the builder does not say what image it made"))?;
+    let layout = Layout::create(path).map_err(|e| *e)?;
+    let names: Vec<&str> = match answer.get("image.name") {
+        Some(names) => names.split(',').collect(),
+        None => Vec::new(),
+    };
+    if names.is_empty() {
+        return layout.list(made, None).map_err(|e| *e);
+    }
+    names.into_iter().try_for_each(|name| layout.list(made.clone(), Some(name)).map_err(|e| *e))
 }
 
 fn archive(file: File) -> Target {

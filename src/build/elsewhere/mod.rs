@@ -95,17 +95,19 @@ impl Site<'_> {
             build.cache_from.extend(caches::from(cache, &mut session)?);
         }
         for cache in &job.asked.to {
-            build.cache_to.push(caches::to(cache)?);
+            build.cache_to.push(caches::to(cache, &mut session)?);
         }
         let mut deliveries = exports::Deliveries::default();
         for export in &job.exports {
-            build.exports.extend(deliveries.export(export, job, self.builder.endpoint().is_docker())?);
+            build.exports.extend(deliveries.export(export, job, self.builder.endpoint().is_docker(), &mut session)?);
         }
+        let written = build.cache_to.clone();
         let outcome = self.builder.build(build, session, &self.shared(), watch);
         watch.end();
         match outcome {
             Ok(answer) => {
-                deliveries.finish()?;
+                caches::list(&written, &answer)?;
+                deliveries.finish(&answer)?;
                 Ok(made(answer))
             }
             Err(failure) => Err(self.failed(failure, watch)),

@@ -35,6 +35,7 @@ pub(crate) mod code {
     pub const UNKNOWN: i32 = 2;
     pub const INVALID: i32 = 3;
     pub const NOT_FOUND: i32 = 5;
+    pub const EXISTS: i32 = 6;
     pub const DENIED: i32 = 7;
     pub const UNIMPLEMENTED: i32 = 12;
     pub const INTERNAL: i32 = 13;

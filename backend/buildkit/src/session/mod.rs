@@ -31,8 +31,10 @@ pub struct Session {
     pub local: BTreeMap<String, PathBuf>,
     /// OCI layouts, by the names that `oci-layout://` sources have before the first slash.
     pub layouts: BTreeMap<String, PathBuf>,
-    /// Directories of caches: they are read and written.
-    pub caches: Vec<PathBuf>,
+    /// Directories of caches, which are OCI layouts, and whether they may be written.
+    pub caches: BTreeMap<PathBuf, bool>,
+    /// The OCI layout to which an image is exported.
+    pub layout: Option<PathBuf>,
     /// Secrets, by their ids.
     pub secrets: BTreeMap<String, Vec<u8>>,
     /// Sockets of ssh agents, by their ids.
@@ -89,6 +91,7 @@ impl Services {
     fn methods(&self) -> Vec<&'static str> {
         let session = &self.session;
         let targets = self.targets.lock().unwrap_or_else(|e| e.into_inner());
+        let has_content = !session.layouts.is_empty() || !session.caches.is_empty() || session.layout.is_some();
         let all: [(bool, &[&str]); 7] = [
             (true, &[session::HEALTH_CHECK]),
             (!session.local.is_empty(), &[session::FILE_SYNC]),
@@ -97,7 +100,7 @@ impl Services {
             // A daemon asks for secrets that a build can do without, and takes it for an error if nobody can say so.
             (true, &[session::GET_SECRET]),
             (!session.ssh.is_empty(), &[session::CHECK_AGENT, session::FORWARD_AGENT]),
-            (!session.layouts.is_empty() || !session.caches.is_empty(), &content::METHODS),
+            (has_content, &content::METHODS),
         ];
         all.into_iter().filter(|(there, _)| *there).flat_map(|(_, methods)| methods.iter().copied()).collect()
     }

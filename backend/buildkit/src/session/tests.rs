@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use rbc_proto::content::{InfoRequest, InfoResponse, ReadRequest, ReadResponse};
+use rbc_proto::content::{
+    InfoRequest, InfoResponse, ReadRequest, ReadResponse, WriteAction, WriteRequest, WriteResponse,
+};
 use rbc_proto::session::{
     CredentialsRequest, CredentialsResponse, GetSecretRequest, GetSecretResponse, Packet, PacketKind, Stat, mode,
 };
@@ -336,4 +338,56 @@ fn secrets_blobs_and_credentials() {
         let unknown = channel.unary::<Empty>("/moby.unknown/Method", &[], &Empty {}).await.unwrap_err();
         assert_eq!(unknown.code, code::UNIMPLEMENTED);
     });
+}
+
+#[test]
+fn blobs_are_taken_where_they_are_wanted() {
+    let folder = Folder::new();
+    let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let session = Session {
+        caches: [(folder.path("cache"), true), (folder.path("old"), false)].into(),
+        layouts: [("base".to_owned(), folder.path("base"))].into(),
+        ..Session::default()
+    };
+    let cache = format!("local:{}", folder.path("cache").display());
+    let old = format!("local:{}", folder.path("old").display());
+    daemon(session, BTreeMap::new(), async |channel| {
+        let write = async |store: &str, digest: &str, pieces: &[(i64, &str)]| {
+            let call = channel.call(content::WRITE, &[("buildkit-attachable-store-id", store)]).await?;
+            let (mut answer, mut out) = call.split();
+            let mut request =
+                WriteRequest { reference: "x".to_owned(), total: 3, expected: digest.to_owned(), ..Default::default() };
+            out.message(&request).await?;
+            answer.message::<WriteResponse>().await?;
+            for (offset, text) in pieces {
+                request.action = WriteAction::Write.into();
+                (request.offset, request.data) = (*offset, text.as_bytes().to_vec().into());
+                out.message(&request).await?;
+                answer.message::<WriteResponse>().await?;
+            }
+            request.action = WriteAction::Commit.into();
+            request.data = Vec::new().into();
+            out.message(&request).await?;
+            let last = answer.message::<WriteResponse>().await?;
+            Ok::<_, Status>(last.map(|last| (last.offset, last.digest)))
+        };
+        let abc = [(0, "ab"), (2, "c")];
+        for (store, digest, pieces) in [
+            (old.as_str(), digest, &abc[..]),
+            ("oci:base", digest, &abc[..]),
+            ("export", digest, &abc[..]),
+            ("local:/tmp", digest, &abc[..]),
+            (&cache, "sha256:../../../x", &abc[..]),
+            (&cache, "", &abc[..]),
+            (&cache, digest, &[(0, "abd")]),
+            (&cache, digest, &[(0, "ab"), (1, "c")]),
+            (&cache, digest, &[(0, "abcd")]),
+        ] {
+            assert!(write(store, digest, pieces).await.is_err(), "{store} {digest} {pieces:?}");
+        }
+        assert_eq!(write(&cache, digest, &abc).await.unwrap(), Some((3, digest.to_owned())));
+        assert_eq!(write(&cache, digest, &abc).await.unwrap_err().code, code::EXISTS);
+    });
+    assert_eq!(fs::read_to_string(folder.path("cache/blobs").join(digest.replace(':', "/"))).unwrap(), "abc");
+    assert!(!folder.path("old").exists() && !folder.path("base").exists());
 }
