@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 
 use crate::endpoint::Endpoint;
 use crate::error::{Failure, failed};
-use crate::rpc::{Channel, code};
 use crate::transport::{Keeper, connect};
+use rbc_rpc::{Channel, code};
 
 /// A daemon to which there is a connection.
 pub struct Builder {

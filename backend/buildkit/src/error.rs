@@ -5,7 +5,7 @@ use rbc_proto::details::Detail;
 use rbc_source::{Diagnostic, environment};
 
 use crate::endpoint::Endpoint;
-use crate::rpc::code;
+use rbc_rpc::code;
 
 /// Why something failed, as the daemon says it.
 #[derive(Clone, Debug, Default, PartialEq)]

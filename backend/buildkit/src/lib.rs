@@ -7,7 +7,6 @@
 mod builder;
 mod endpoint;
 mod error;
-mod rpc;
 mod session;
 mod solve;
 mod transport;

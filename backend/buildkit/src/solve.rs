@@ -16,8 +16,8 @@ use serde_json::json;
 
 use crate::builder::Builder;
 use crate::error::{Failure, failed};
-use crate::rpc::{Channel, code, status};
 use crate::session::{Services, Session, Target};
+use rbc_rpc::{Channel, code, status};
 
 /// How long the last events of a build are waited for when it is over.
 const LATE: Duration = Duration::from_secs(3);

@@ -11,9 +11,10 @@ use rbc_proto::gateway::{
     ResolveSourceMetaResponse, ReturnRequest, SolveRequest, SolveResponse, WarnRequest,
 };
 use rbc_proto::{ApiCap, Bytes, Empty, Status, pb};
+use rbc_rpc::{code, status};
 use rbc_wire::Emitted;
 
-use crate::connection::{Connection, INTERNAL, error};
+use crate::connection::Connection;
 
 /// What a daemon can do that does not tell, which are those from before it could be told (BuildKit 0.3).
 const OLD: [&str; 4] = ["solve.base", "solve.inlinereturn", "resolveimage", "readfile"];
@@ -178,7 +179,7 @@ impl Gateway {
             None => Ok(None),
             Some(Refs::One(found)) => Ok(Some(found).filter(|found| !found.id.is_empty())),
             Some(Refs::Id(id)) => Ok(Some(id).filter(|id| !id.is_empty()).map(|id| Ref { id, definition: None })),
-            Some(Refs::Many(_)) => Err(error(INTERNAL, "BuildKit gives several results for one definition")),
+            Some(Refs::Many(_)) => Err(status(code::INTERNAL, "BuildKit gives several results for one definition")),
         }
     }
 
@@ -214,7 +215,7 @@ impl Gateway {
     /// # Errors
     /// What the daemon says; that there is no such file is not told from other failures.
     pub fn read_file(&self, of: Option<&Ref>, path: &str, most: Option<i64>) -> Result<Bytes, Status> {
-        let of = of.ok_or_else(|| error(crate::NOT_FOUND, format!("`{path}` is not there")))?;
+        let of = of.ok_or_else(|| status(code::NOT_FOUND, format!("`{path}` is not there")))?;
         let range = most.map(|length| FileRange { offset: 0, length });
         let request = ReadFileRequest { reference: of.id.clone(), path: path.to_owned(), range };
         Ok(self.connection.call::<_, ReadFileResponse>(api::READ_FILE, &request)?.data)

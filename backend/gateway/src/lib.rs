@@ -7,8 +7,9 @@ mod connection;
 mod environment;
 mod gateway;
 
-pub use connection::{Connection, INTERNAL, NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED, UNKNOWN};
+pub use connection::Connection;
 pub use environment::Environment;
 pub use gateway::{Gateway, ImageAnswer, ImageRequest, Warning};
 pub use rbc_proto::Status;
 pub use rbc_proto::gateway::Result as Built;
+pub use rbc_rpc::code;

@@ -1,6 +1,6 @@
 //! Errors as BuildKit passes them on, with the places that `docker build` shows.
 
-use rbc_gateway::{Status, UNIMPLEMENTED, UNKNOWN};
+use rbc_gateway::{Status, code};
 use rbc_proto::details::Detail;
 use rbc_source::{Diagnostic, lower};
 
@@ -22,13 +22,13 @@ pub fn status(error: &Diagnostic, recipe: Option<&Recipe>, cause: Option<&Status
         }
         details.extend(places.into_iter().map(|place| recipe.place(place).to_any()));
     }
-    Status { code: cause.map_or(UNKNOWN, |cause| cause.code), message, details }
+    Status { code: cause.map_or(code::UNKNOWN, |cause| cause.code), message, details }
 }
 
 /// The client asks for something that this frontend does not have.
 pub fn lacks(cap: &str) -> Status {
     Status {
-        code: UNIMPLEMENTED,
+        code: code::UNIMPLEMENTED,
         message: format!("unsupported frontend capability {cap}"),
         details: vec![Detail::FrontendCap(cap.to_owned()).to_any()],
     }
@@ -37,7 +37,7 @@ pub fn lacks(cap: &str) -> Status {
 /// The client puts a question that this frontend does not know.
 pub fn unknown_question(name: &str) -> Status {
     Status {
-        code: UNKNOWN,
+        code: code::UNKNOWN,
         message: format!("unsupported request {name}"),
         details: vec![Detail::Subrequest(name.to_owned()).to_any()],
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rbc_context::NamedContext;
-use rbc_gateway::{Gateway, ImageAnswer, ImageRequest, NOT_FOUND, Status};
+use rbc_gateway::{Gateway, ImageAnswer, ImageRequest, Status, code};
 use rbc_ir::{Graph, Meta, Op, Source};
 use rbc_lower::entry::{IGNORE_FILE, ignore_directory};
 use rbc_lower::questions::{ImageQuestion, SourceQuestion};
@@ -43,8 +43,8 @@ impl<'g> BuildKit<'g> {
     }
 
     fn refused(&mut self, failed: Status) -> Diagnostic {
-        let code = if failed.code == NOT_FOUND { image::NOT_FOUND } else { environment::FETCH };
-        let found = Diagnostic::new(code, failed.message.clone());
+        let kind = if failed.code == code::NOT_FOUND { image::NOT_FOUND } else { environment::FETCH };
+        let found = Diagnostic::new(kind, failed.message.clone());
         self.refusals.insert(failed.message.clone(), failed);
         found
     }

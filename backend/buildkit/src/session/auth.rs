@@ -9,7 +9,7 @@ use rbc_proto::session::{CredentialsRequest, CredentialsResponse};
 use rbc_registry::Credential;
 
 use super::Session;
-use crate::rpc::{Reply, Request, code, status};
+use rbc_rpc::{Reply, Request, code, status};
 
 fn denied(error: &rbc_source::Diagnostic) -> Status {
     status(code::DENIED, error.message.clone())

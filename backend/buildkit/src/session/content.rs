@@ -13,7 +13,7 @@ use rbc_proto::content::{
 use rbc_registry::{Descriptor, Layout};
 
 use super::Session;
-use crate::rpc::{Reply, Request, code, status};
+use rbc_rpc::{Reply, Request, code, status};
 
 /// The methods that are served.
 pub(super) const METHODS: [&str; 3] = [content::INFO, content::READ, content::WRITE];

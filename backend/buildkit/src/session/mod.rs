@@ -21,8 +21,8 @@ use rbc_registry::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::endpoint::Endpoint;
-use crate::rpc::{Channel, Handler, Reply, Request, code, serve, status};
 use crate::transport::connect;
+use rbc_rpc::{Channel, Handler, Reply, Request, code, serve, status};
 
 /// What a daemon may have of this machine and its user. Nothing else is given, whatever it asks for.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 
 use super::Target;
 use super::files::{DEPTH_MAX, list, open_beneath, open_dir, open_dir_at, parts, remove};
-use crate::rpc::{Reply, Request, code, status};
+use rbc_rpc::{Reply, Request, code, status};
 
 /// How many files are received at a time.
 const FILES_MAX: usize = 32;

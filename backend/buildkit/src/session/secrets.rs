@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::Session;
-use crate::rpc::{Reply, Request, code, status};
+use rbc_rpc::{Reply, Request, code, status};
 
 /// The key by which the daemon says which agent it wants.
 const AGENT: &str = "buildkit.ssh.id";

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::files::{open_beneath, open_dir};
 use super::tree::{Filter, walk};
-use crate::rpc::{Reply, Request, code, status};
+use rbc_rpc::{Reply, Request, code, status};
 
 /// How much of a file is sent at a time.
 const PIECE: usize = 128 << 10;
@@ -97,7 +97,7 @@ fn values(request: &Request, key: &str) -> Vec<String> {
 }
 
 fn decoded(text: &str) -> String {
-    crate::rpc::percent_decoded(text.replace('+', " ").as_bytes())
+    rbc_rpc::percent_decoded(text.replace('+', " ").as_bytes())
 }
 
 fn gone<T>(_: T) -> io::Error {

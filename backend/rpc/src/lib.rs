@@ -1,4 +1,4 @@
-//! gRPC: calls as streams of HTTP/2, for both sides.
+//! gRPC over any stream: calls as streams of HTTP/2, for those who call and for those who are called.
 //!
 //! A message is a byte that says whether it is compressed, its length in four bytes, and the message; how a call ended
 //! stands in the trailers. Both sides are here since a daemon calls its client back, within a stream of the client's.
@@ -6,8 +6,8 @@
 mod client;
 mod server;
 
-pub(crate) use client::Channel;
-pub(crate) use server::{Handler, Reply, Request, serve};
+pub use client::{Answer, Call, Channel};
+pub use server::{Handler, Reply, Request, serve};
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -29,21 +29,31 @@ const WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// Codes of gRPC that are spoken of here.
-pub(crate) mod code {
+pub mod code {
+    /// It is done.
     pub const OK: i32 = 0;
+    /// The caller wants it no more.
     pub const CANCELLED: i32 = 1;
+    /// What has no other code.
     pub const UNKNOWN: i32 = 2;
+    /// The request cannot be.
     pub const INVALID: i32 = 3;
+    /// Something is not there.
     pub const NOT_FOUND: i32 = 5;
+    /// Something is there already.
     pub const EXISTS: i32 = 6;
+    /// The caller may not.
     pub const DENIED: i32 = 7;
+    /// The method is not known.
     pub const UNIMPLEMENTED: i32 = 12;
+    /// An invariant is broken.
     pub const INTERNAL: i32 = 13;
+    /// Nobody is there, or no more.
     pub const UNAVAILABLE: i32 = 14;
 }
 
 /// How a call ends that fails.
-pub(crate) fn status(code: i32, message: impl Into<String>) -> Status {
+pub fn status(code: i32, message: impl Into<String>) -> Status {
     Status { code, message: message.into(), details: Vec::new() }
 }
 
@@ -62,7 +72,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The messages that come.
-pub(crate) struct Incoming {
+pub struct Incoming {
     stream: RecvStream,
     pieces: VecDeque<Bytes>,
     length: usize,
@@ -145,7 +155,7 @@ impl Incoming {
 }
 
 /// The messages that go.
-pub(crate) struct Outgoing(SendStream<Bytes>);
+pub struct Outgoing(SendStream<Bytes>);
 
 impl Outgoing {
     /// Sends a message when the other side is ready for it.
@@ -190,7 +200,8 @@ fn read_status(headers: &HeaderMap) -> Option<Result<(), Status>> {
     Some(Err(full.unwrap_or_else(|| status(code, message))))
 }
 
-pub(crate) fn percent_decoded(text: &[u8]) -> String {
+/// Takes back a percent encoding.
+pub fn percent_decoded(text: &[u8]) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, behind)) = rest.split_first() {
@@ -212,4 +223,37 @@ pub(crate) fn percent_decoded(text: &[u8]) -> String {
 fn percent_encoded(text: &str) -> String {
     let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'%';
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use rbc_proto::Any;
+
+    use super::*;
+
+    #[test]
+    fn how_a_call_ended_is_read_from_headers() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(read_status(&headers), None);
+        headers.insert("grpc-status", "0".parse().unwrap());
+        assert_eq!(read_status(&headers), Some(Ok(())));
+        headers.insert("grpc-status", "5".parse().unwrap());
+        headers.insert("grpc-message", "no %25 such%20thing %C3%A4 %".parse().unwrap());
+        assert_eq!(read_status(&headers), Some(Err(status(code::NOT_FOUND, "no % such thing \u{e4} %"))));
+        let details = vec![Any { type_url: "x".to_owned(), value: Bytes::from_static(b"{}") }];
+        let whole = Status { code: code::NOT_FOUND, message: "all".to_owned(), details };
+        for text in [STANDARD.encode(whole.encode_to_vec()), BASE64.encode(whole.encode_to_vec())] {
+            headers.insert("grpc-status-details-bin", text.parse().unwrap());
+            assert_eq!(read_status(&headers), Some(Err(whole.clone())));
+        }
+    }
+
+    #[test]
+    fn messages_of_errors_are_plain() {
+        for text in ["plain", "100 % \n", "\u{e4}\u{8a9e}", ""] {
+            assert!(percent_encoded(text).bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            assert_eq!(percent_decoded(percent_encoded(text).as_bytes()), text);
+        }
+    }
 }

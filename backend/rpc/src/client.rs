@@ -10,20 +10,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{CONNECTION_WINDOW, Incoming, Outgoing, WINDOW, code, lost, read_status, status};
 
 /// A connection to call through.
-#[derive(Clone)]
-pub(crate) struct Channel {
+#[derive(Clone, Debug)]
+pub struct Channel {
     requests: SendRequest<Bytes>,
     authority: String,
 }
 
 /// A call that goes on. It is cancelled when it is dropped before its end.
-pub(crate) struct Call {
+pub struct Call {
     out: Outgoing,
     answer: Answer,
 }
 
 /// What comes of a call.
-pub(crate) struct Answer(Stage);
+pub struct Answer(Stage);
 
 enum Stage {
     Waiting(Pin<Box<ResponseFuture>>),

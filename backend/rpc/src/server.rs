@@ -15,13 +15,13 @@ use super::{BASE64, CONNECTION_WINDOW, Incoming, Outgoing, WINDOW, code, lost, p
 const CALLS_MAX: u32 = 1_024;
 
 /// Something that answers calls.
-pub(crate) trait Handler: Send + Sync + 'static {
+pub trait Handler: Send + Sync + 'static {
     /// Answers one; the error is how the call ends.
     fn handle(&self, request: &mut Request, reply: &mut Reply) -> impl Future<Output = Result<(), Status>> + Send;
 }
 
 /// A call.
-pub(crate) struct Request {
+pub struct Request {
     /// The method.
     pub path: String,
     headers: HeaderMap,
@@ -43,7 +43,7 @@ impl Request {
 }
 
 /// The answer to a call.
-pub(crate) struct Reply {
+pub struct Reply {
     respond: SendResponse<Bytes>,
     out: Option<Outgoing>,
 }
@@ -87,10 +87,7 @@ impl Reply {
 }
 
 /// Answers the calls that come over a stream, until it ends.
-pub(crate) async fn serve<H: Handler>(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    handler: Arc<H>,
-) -> Result<(), Status> {
+pub async fn serve<H: Handler>(stream: impl AsyncRead + AsyncWrite + Unpin, handler: Arc<H>) -> Result<(), Status> {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(WINDOW)
