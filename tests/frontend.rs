@@ -133,6 +133,16 @@ fn contexts_with_names_and_questions() {
     fine(&daemon, &[&contexts[..], &["-o", &out, &context]].concat());
     assert_eq!(std::fs::read_to_string(daemon.dir().path().join("out/t")).unwrap(), "thing");
 
+    // A Mockerfile is told by the word behind the image.
+    let text = format!(
+        "# syntax={}/rbc mockerfile\napiVersion: v1\nimages:\n- name: m\n  from: base\n  steps:\n  - run: echo mocker > /made\n",
+        frontend.registry.address()
+    );
+    let file = daemon.dir().file("mock/image.yaml", text);
+    let out = daemon.dir().path().join("mocked").to_str().unwrap().to_owned();
+    fine(&daemon, &["-f", file.to_str().unwrap(), "-o", &out, file.parent().unwrap().to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(daemon.dir().path().join("mocked/made")).unwrap(), "mocker\n");
+
     let ask = |question: &str, more: &[&str]| {
         let mut command = daemon.docker(&["buildx", "build", &format!("--print={question}")]);
         let output = command.env("BUILDX_EXPERIMENTAL", "1").args(more).arg(&context).output().unwrap();

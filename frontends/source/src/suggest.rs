@@ -22,7 +22,8 @@ pub fn edit_distance(a: &str, b: &str) -> usize {
 }
 
 /// The name nearest to what was written, if one is near enough to be a slip: within a third of its length, at most 3.
-/// Of equally near ones the first in the given order wins. An exact match is no slip and gives none.
+/// Of equally near ones the first in the given order wins. A name that was begun is near, too: `tmpfs` to `tmp`. An exact match
+/// is no slip and gives none.
 pub fn closest<S: AsRef<str>>(written: &str, known: impl IntoIterator<Item = S>) -> Option<String> {
     const LONGEST: usize = 200; // the cost is quadratic, and nobody mistypes more
     if written.len() > LONGEST {
@@ -35,9 +36,14 @@ pub fn closest<S: AsRef<str>>(written: &str, known: impl IntoIterator<Item = S>)
         .filter(|k| k.as_ref().len().abs_diff(written.len()) <= 4 * limit && k.as_ref() != written)
         .filter(|k| k.as_ref().len() <= LONGEST)
         .map(|k| (edit_distance(written, k.as_ref()), k))
-        .filter(|(d, _)| *d <= limit)
+        .filter(|(d, k)| *d <= limit || begins(written, k.as_ref()))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k.as_ref().to_owned())
+}
+
+/// Whether more than half of a name is there.
+fn begins(written: &str, name: &str) -> bool {
+    written.len() * 2 > name.len() && name.starts_with(written)
 }
 
 #[cfg(test)]
@@ -50,5 +56,7 @@ mod tests {
         assert_eq!(edit_distance("", "abc"), 3);
         assert_eq!(closest("dockefile", ["context", "dockerfile"]).as_deref(), Some("dockerfile"));
         assert_eq!(closest("zzz", ["context"]), None);
+        assert_eq!(closest("tmp", ["cache", "tmpfs"]).as_deref(), Some("tmpfs"));
+        assert_eq!(closest("tmp", ["temperature", "tmpfs-like"]), None);
     }
 }

@@ -5,6 +5,7 @@ use rbc_proto::details::Detail;
 use rbc_source::{Diagnostic, lower};
 
 use super::recipe::Recipe;
+use super::tag::tag;
 use crate::call;
 
 /// An error of the build. `cause` is what the daemon said, if it is at the bottom of it.
@@ -12,6 +13,9 @@ pub fn status(error: &Diagnostic, recipe: Option<&Recipe>, cause: Option<&Status
     let mut message = error.message.clone();
     if !error.notes.is_empty() {
         message += &format!(" ({})", error.notes.join("; "));
+    }
+    if let Some(tag) = tag(error, recipe) {
+        message += &format!(" [{tag}]");
     }
     let mut details = cause.map(|cause| cause.details.clone()).unwrap_or_default();
     if let Some(recipe) = recipe {

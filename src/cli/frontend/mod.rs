@@ -5,6 +5,7 @@ mod host;
 mod question;
 mod recipe;
 mod sbom;
+mod tag;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -90,7 +91,7 @@ fn build(gateway: &Gateway, environment: Environment) -> Result<Built, Status> {
     let inputs = inputs(&definitions, &options)?;
     let question = options.attrs.get("requestid").cloned();
     let mut host = BuildKit::new(gateway, &options);
-    let recipe = Recipe::read(&mut host, &inputs, question.as_deref() != Some(question::TARGETS))?;
+    let mut recipe = Recipe::read(&mut host, &inputs)?;
     if !options.attrs.contains_key("cmdline")
         && let Some(built) = forward(gateway, &options, &recipe, definitions)
     {
@@ -98,6 +99,9 @@ fn build(gateway: &Gateway, environment: Environment) -> Result<Built, Status> {
     }
     if let Some(missing) = missing {
         return Err(missing);
+    }
+    if question.as_deref() != Some(question::TARGETS) {
+        recipe.read_ignored(&host)?;
     }
     let build = Build { gateway, options: &options, inputs, recipe };
     match question {
@@ -153,6 +157,10 @@ fn inputs(
 ) -> Result<BTreeMap<String, questions::Input>, Status> {
     let mut all = BTreeMap::new();
     for (name, definition) in definitions {
+        if definition.is_empty() {
+            let message = format!("the input `{name}` has no definition");
+            return Err(answer::status(&Diagnostic::new(rbc_source::lower::OPTION, message), None, None));
+        }
         let loaded = rbc_wire::load(definition).map_err(|e| answer::status(&e, None, None))?;
         let result = loaded.graph.roots.first().and_then(|root| root.result);
         let config = options.attrs.get(&format!("input-metadata:{name}")).map(|text| input_config(name, text));
@@ -201,11 +209,16 @@ fn caches(options: &Options) -> Vec<CacheEntry> {
 }
 
 impl Build<'_> {
+    /// The language of the recipe. What a `# syntax=` line says behind the image is for the frontend: here, which it is.
+    fn language(&self) -> &'static Frontend {
+        let line = self.options.attrs.get("cmdline").map(String::as_str).unwrap_or_default();
+        let named = line.split_whitespace().skip(1).find_map(Frontend::by_name);
+        named.unwrap_or_else(|| Frontend::of(&self.recipe.file))
+    }
+
     /// Compiles for a purpose.
     fn compile(&self, purpose: Purpose, host: &mut BuildKit<'_>) -> Compiled {
         let text = |key: &str| self.options.attrs.get(key).map(String::as_str).unwrap_or_default();
-        // What the line says behind the image is for the frontend: here, in which language the recipe is.
-        let frontend = text("cmdline").split_whitespace().skip(1).find_map(Frontend::by_name);
         let mut attrs = self.options.attrs.clone();
         let mut replacements = 0;
         loop {
@@ -219,7 +232,7 @@ impl Build<'_> {
                     inputs: self.inputs.clone(),
                     // A release with experimental features is asked for by its tag.
                     labs: text("source").ends_with("labs"),
-                    frontend,
+                    frontend: Some(self.language()),
                     purpose,
                 },
                 host,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::host::BuildKit;
 use super::{Build, answer};
-use crate::{Frontend, Purpose, call};
+use crate::{Purpose, call};
 
 /// Which stages there are.
 pub const TARGETS: &str = "frontend.targets";
@@ -28,7 +28,7 @@ pub fn answer(question: &str, build: &Build<'_>, host: &mut BuildKit<'_>) -> Res
     match question {
         DESCRIBE => Ok(reply(&describe(), describe_text())),
         TARGETS => {
-            let recipe = (Frontend::of(file).parse)(file, &CheckConfig::default());
+            let recipe = (build.language().parse)(file, &CheckConfig::default());
             match recipe.diagnostics.iter().find(|d| d.is_error()) {
                 Some(error) => Err(answer::status(error, Some(&build.recipe), None)),
                 None => Ok(reply(&call::targets(file, &recipe.value), call::targets_text(&recipe.value))),

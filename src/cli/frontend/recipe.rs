@@ -17,26 +17,27 @@ use crate::{Host as _, call};
 /// The name that a recipe has if nobody gives it one.
 const DOCKERFILE: &str = "Dockerfile";
 
+fn string(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// A recipe.
 pub struct Recipe {
     /// Its text.
     pub file: SourceFile,
     /// Name and text of the file that says what is ignored of the context.
     pub ignore: Option<(String, String)>,
+    local_context: bool,
     /// What its file system is made by.
     definition: Emitted,
 }
 
 impl Recipe {
-    /// Reads the recipe, and unless it is not needed what is ignored of the context.
+    /// Reads the recipe, and what is ignored of the context if that stands beside it.
     ///
     /// # Errors
     /// What the daemon says, or the context is not well formed.
-    pub fn read(
-        host: &mut BuildKit<'_>,
-        inputs: &BTreeMap<String, questions::Input>,
-        with_ignored: bool,
-    ) -> Result<Recipe, Status> {
+    pub fn read(host: &mut BuildKit<'_>, inputs: &BTreeMap<String, questions::Input>) -> Result<Recipe, Status> {
         let mut answers = Answers { inputs: inputs.clone(), ..Answers::default() };
         let (options, caps) = (host.options, host.gateway.llb_caps());
         let found = loop {
@@ -73,21 +74,26 @@ impl Recipe {
             message: format!("the recipe `{name}` cannot be read: {}", failed.message),
             ..failed
         })?;
-        let string = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         // A file beside the recipe goes before that of the context.
         let own = format!("{name}.dockerignore");
-        let mut ignore = match host.gateway.read_file(directory, &own, None) {
-            Ok(text) => Some((own, string(&text))),
-            Err(_) => None,
-        };
-        if ignore.is_none() && found.local_context && with_ignored {
-            let (graph, at) = entry::ignore_directory(options, caps, None);
-            let directory = host.gateway.solve(&rbc_wire::emit(&graph, Some(at)), Vec::new(), false)?;
-            let text = host.gateway.read_file(directory.as_ref(), IGNORE_FILE, None);
-            ignore = text.ok().map(|text| (IGNORE_FILE.to_owned(), string(&text)));
-        }
+        let ignore = host.gateway.read_file(directory, &own, None).ok();
+        let ignore = ignore.filter(|_| found.local_context).map(|text| (own, string(&text)));
         let file = SourceFile::from_bytes(FileId(0), name.as_str(), text.to_vec());
-        Ok(Recipe { file, ignore: ignore.filter(|_| found.local_context), definition })
+        Ok(Recipe { file, ignore, local_context: found.local_context, definition })
+    }
+
+    /// Reads what is ignored of the context, unless that is known or there is nothing to ignore.
+    ///
+    /// # Errors
+    /// What the daemon says.
+    pub fn read_ignored(&mut self, host: &BuildKit<'_>) -> Result<(), Status> {
+        if self.ignore.is_none() && self.local_context {
+            let (graph, at) = entry::ignore_directory(host.options, host.gateway.llb_caps(), None);
+            let directory = host.gateway.solve(&rbc_wire::emit(&graph, Some(at)), Vec::new(), false)?;
+            let text = host.gateway.read_file(directory.as_ref(), IGNORE_FILE, None).ok();
+            self.ignore = text.map(|text| (IGNORE_FILE.to_owned(), string(&text)));
+        }
+        Ok(())
     }
 
     /// The text as BuildKit takes it.
