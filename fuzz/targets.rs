@@ -4,20 +4,27 @@
 use std::collections::BTreeMap;
 
 use rbc::{Compiled, Found, Host, Input, Purpose, compile};
+use rbc_ast::recipe::Recipe;
 use rbc_grammar::{Command, Document, dump_cst, tokens};
 use rbc_ir::CapSet;
 use rbc_lower::questions::{ImageQuestion, SourceQuestion};
 use rbc_oci::{Digest, Platform};
 use rbc_sema::options::Surroundings;
-use rbc_source::{Diagnostic, FileId, SourceFile, Span};
+use rbc_source::{Diagnostic, FileId, Parsed, SourceFile, Span};
 use rbc_word::{Env, Mode, Template, Unset};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 5] =
-    [("lexer", lexer), ("dockerfile", dockerfile), ("words", words), ("definition", definition), ("compile", whole)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("lexer", lexer),
+    ("dockerfile", dockerfile),
+    ("words", words),
+    ("definition", definition),
+    ("compile", whole),
+    ("mockerfile", mockerfile),
+];
 
 /// Lines, tokens, instructions: the tokens are the text, and what they are made of lies within it.
 pub fn lexer(data: &[u8]) {
@@ -42,7 +49,11 @@ pub fn lexer(data: &[u8]) {
 /// Text to recipe: whoever finds a fault says so, and at a place that is there.
 pub fn dockerfile(data: &[u8]) {
     let file = SourceFile::new(FileId(0), "Dockerfile", String::from_utf8_lossy(data));
-    let parsed = rbc_dockerfile::parse(&file);
+    check_recipe(&file, &rbc_dockerfile::parse(&file));
+    _ = rbc_dockerfile::parse_trigger(file.text(), file.span(0, 0));
+}
+
+fn check_recipe(file: &SourceFile, parsed: &Parsed<Recipe>) {
     assert_eq!(parsed.value.broken, parsed.diagnostics.iter().any(Diagnostic::is_error));
     let check = |span: Span| assert!(file.text().get(span.range()).is_some(), "{span:?} is no place of the text");
     for found in &parsed.diagnostics {
@@ -50,7 +61,21 @@ pub fn dockerfile(data: &[u8]) {
     }
     let steps = parsed.value.stages.iter().flat_map(|stage| &stage.steps).chain(&parsed.value.global_args);
     steps.for_each(|step| check(step.head.span));
-    _ = rbc_dockerfile::parse_trigger(file.text(), file.span(0, 0));
+}
+
+/// YAML to recipe, to a Dockerfile with the same stages, and to bytes.
+pub fn mockerfile(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let file = SourceFile::new(FileId(0), "Mockerfile.yaml", text.as_ref());
+    let parsed = rbc_mockerfile::parse(&file);
+    check_recipe(&file, &parsed);
+    let written = rbc_mockerfile::dockerfile(&parsed.value);
+    if parsed.value.broken {
+        return;
+    }
+    let written = rbc_dockerfile::parse(&SourceFile::new(FileId(0), "Dockerfile", written));
+    assert!(written.value.stages.len() >= parsed.value.stages.len(), "a stage is lost in a Dockerfile");
+    definitions(compile_file(&file)).iter().for_each(|bytes| definition(bytes));
 }
 
 /// Some variables, one of which is not set.
@@ -155,10 +180,13 @@ pub fn whole(data: &[u8]) {
 
 /// Compiles a Dockerfile on its own.
 pub fn compile_text(text: &str) -> Compiled {
-    let file = SourceFile::new(FileId(0), "Dockerfile", text);
+    compile_file(&SourceFile::new(FileId(0), "Dockerfile", text))
+}
+
+fn compile_file(file: &SourceFile) -> Compiled {
     let linux = Platform::new("linux", "amd64");
     let input = Input {
-        file: &file,
+        file,
         attrs: BTreeMap::new(),
         surroundings: Surroundings {
             build_platform: linux.clone(),
@@ -178,7 +206,10 @@ pub fn compile_text(text: &str) -> Compiled {
 
 /// The definitions of a Dockerfile.
 pub fn compiled(text: &str) -> Vec<Vec<u8>> {
-    let compiled = compile_text(text);
+    definitions(compile_text(text))
+}
+
+fn definitions(compiled: Compiled) -> Vec<Vec<u8>> {
     assert_eq!(compiled.outputs.is_empty(), !compiled.errors.is_empty());
     for output in &compiled.outputs {
         rbc_ir::verify(&output.product.graph).expect("what is made is sound");

@@ -17,6 +17,7 @@ mod pass;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
 pub mod shape;
+mod sorted;
 mod state;
 pub mod text;
 pub mod tree;
@@ -31,6 +32,7 @@ pub use op::{
     ROOT_MOUNT, Rm, SecretEnv, SecretMount, SecurityMode, Source, SshMount, Symlink, TmpfsMount, Ulimit, UserOpt,
 };
 pub use pass::{Level, Options, Outcome, PASSES, Pass, Remark, Watch, Work, optimize, optimize_text, prune, share};
+pub use sorted::{SortedMap, SortedSet};
 pub use state::Known;
 pub use verify::{Broken, verify};
 

@@ -1,11 +1,11 @@
 //! What is known about a vertex but is no part of its name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rbc_source::Span;
 
-use crate::Cap;
+use crate::{Cap, SortedMap, SortedSet};
 
 /// Metadata of one vertex.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,11 +13,11 @@ pub struct Meta {
     /// Run it even if its result is in the cache.
     pub ignore_cache: bool,
     /// Texts for people, by key; `llb.customname` is what progress output shows.
-    pub description: BTreeMap<String, String>,
+    pub description: SortedMap<Cow<'static, str>, String>,
     /// Whether its result goes to an exported cache; `None` leaves that to the build.
     pub export_cache: Option<bool>,
     /// The capabilities that a backend must have to run it, see [`crate::caps`].
-    pub caps: BTreeSet<Cap>,
+    pub caps: SortedSet<Cap>,
     /// The group that progress output folds it into.
     pub progress_group: Option<ProgressGroup>,
     /// Limits of the container that runs it.

@@ -1,5 +1,6 @@
 //! Nodes as plain trees: what the text form prints and reads, and what other views (JSON) are made from.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use crate::{
     Action, Build, CacheMount, CacheSharing, Cap, CdiDevice, ChownOpt, ContentCache, Copy, Diff, Exec, ExecMeta, File,
     FileAction, Frame, HostIp, Input, LinuxResources, Location, Merge, Meta, Mkdir, Mkfile, Mount, MountKind, NetMode,
     Node, NodeId, Op, Origin, Passthrough, Platform, Position, ProgressGroup, ProxyEnv, Range, Ref, Rm, Root,
-    SecretEnv, SecretMount, SecurityMode, Source, SourceInfo, SshMount, Symlink, TmpfsMount, Ulimit, UserOpt,
+    SecretEnv, SecretMount, SecurityMode, SortedMap, SortedSet, Source, SourceInfo, SshMount, Symlink, TmpfsMount,
+    Ulimit, UserOpt,
 };
 
 /// A value.
@@ -452,7 +454,18 @@ impl<T: Form> Form for BTreeMap<String, T> {
     }
 }
 
-impl Form for BTreeSet<Cap> {
+impl Form for SortedMap<Cow<'static, str>, String> {
+    fn show(&self, names: &[String]) -> Tree {
+        Value::Record(self.iter().map(|(key, value)| (key.to_string(), value.show(names))).collect()).into()
+    }
+
+    fn read(tree: &Tree, scope: &Scope) -> Result<Self, Fault> {
+        let Value::Record(fields) = &tree.value else { return fault(tree.at, "a record is needed here") };
+        fields.iter().map(|(key, value)| Ok((key.clone().into(), String::read(value, scope)?))).collect()
+    }
+}
+
+impl Form for SortedSet<Cap> {
     fn show(&self, _: &[String]) -> Tree {
         Value::List(self.iter().map(|cap| Value::Str(cap.to_string()).into()).collect()).into()
     }

@@ -35,13 +35,13 @@ pub(crate) struct Builder<'a> {
 /// The description that progress displays show.
 pub(crate) fn named(name: impl Into<String>) -> Meta {
     let mut meta = Meta::default();
-    meta.description.insert("llb.customname".to_owned(), name.into());
+    meta.description.insert("llb.customname".into(), name.into());
     meta
 }
 
 /// The instruction that a vertex stands for.
 pub(crate) fn with_command(mut meta: Meta, command: &str) -> Meta {
-    meta.description.insert("com.docker.dockerfile.v1.command".to_owned(), command.to_owned());
+    meta.description.insert("com.docker.dockerfile.v1.command".into(), command.to_owned());
     meta
 }
 
@@ -112,8 +112,9 @@ impl<'a> Builder<'a> {
 
     /// Metadata that says which step a vertex is of.
     pub fn located(&self, mut meta: Meta, span: Option<Span>, stage: Frame, step: u32) -> Meta {
-        meta.locations.push(self.location(span));
-        meta.origins.push(Origin { target: None, stage: Some(stage), step, span });
+        // Few vertices ever get a second place.
+        meta.locations = vec![self.location(span)];
+        meta.origins = vec![Origin { target: None, stage: Some(stage), step, span }];
         meta
     }
 

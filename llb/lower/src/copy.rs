@@ -253,7 +253,7 @@ impl<'a> Lowering<'a> {
                 None => copied,
                 Some(below) => {
                     merged.progress_group = progress(false);
-                    merged.description.insert("llb.customname".to_owned(), link);
+                    merged.description.insert("llb.customname".into(), link);
                     let merge = Merge { inputs: vec![below, copied] };
                     self.builder.add(Op::Merge(merge), None, merged).out()
                 }

@@ -24,7 +24,7 @@ pub(crate) fn build(graph: &Graph, roots: &[Root], digest: &dyn Fn(NodeId) -> Op
     graph.roots = roots.to_vec();
     for id in (0..graph.len() as u32).map(NodeId) {
         if let Some(digest) = digest(id) {
-            graph.node_mut(id).meta.description.insert(DIGEST.to_owned(), digest);
+            graph.node_mut(id).meta.description.insert(DIGEST.into(), digest);
         }
     }
     let graph = share(graph);

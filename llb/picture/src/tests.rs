@@ -18,7 +18,7 @@ pub(crate) struct Dockerfile {
 impl Dockerfile {
     fn meta(name: &str) -> Meta {
         let mut meta = Meta::default();
-        meta.description.insert("llb.customname".to_owned(), name.to_owned());
+        meta.description.insert("llb.customname".into(), name.to_owned());
         meta
     }
 

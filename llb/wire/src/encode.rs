@@ -252,7 +252,11 @@ pub(crate) fn platform(p: &ir::Platform) -> pb::Platform {
 pub(crate) fn metadata(m: &ir::Meta) -> pb::OpMetadata {
     pb::OpMetadata {
         ignore_cache: m.ignore_cache,
-        description: string_map(&m.description),
+        description: m
+            .description
+            .iter()
+            .map(|(k, v)| pb::StringEntry { key: k.to_string(), value: v.clone() })
+            .collect(),
         export_cache: m.export_cache.map(|value| pb::ExportCache { value }),
         caps: m.caps.iter().map(|c| pb::BoolEntry { key: c.to_string(), value: true }).collect(),
         progress_group: m.progress_group.as_ref().map(|g| pb::ProgressGroup {

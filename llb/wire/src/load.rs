@@ -235,7 +235,7 @@ impl About {
 fn metadata(m: pb::OpMetadata) -> Meta {
     Meta {
         ignore_cache: m.ignore_cache,
-        description: string_map(m.description),
+        description: m.description.into_iter().map(|e| (e.key.into(), e.value)).collect(),
         export_cache: m.export_cache.map(|e| e.value),
         caps: m.caps.into_iter().map(|c| Cow::Owned(c.key)).collect(),
         progress_group: m.progress_group.map(|g| ir::ProgressGroup { id: g.id, name: g.name, weak: g.weak }),

@@ -105,7 +105,7 @@ impl<'g> BuildKit<'g> {
         let mut graph = Graph::new();
         let op = Op::Source(Source { identifier: source.identifier.clone(), attrs: source.attrs.clone() });
         let mut meta = Meta::default();
-        meta.description.insert("llb.customname".to_owned(), "[internal] load remote build context".to_owned());
+        meta.description.insert("llb.customname".into(), "[internal] load remote build context".to_owned());
         rbc_ir::caps::require(&op, &mut meta, self.gateway.llb_caps());
         let out = graph.add(op, None, meta).out();
         self.gateway.solve(&rbc_wire::emit(&graph, Some(out)), Vec::new(), false)

@@ -81,7 +81,7 @@ impl Scanner {
         let image = add(Op::Source(image), Meta::default()).out();
         let mut meta = Meta { ignore_cache: product.ignore_cache, ..Meta::default() };
         let name = format!("[{title}] generating sbom using {}", self.reference);
-        meta.description.insert("llb.customname".to_owned(), name);
+        meta.description.insert("llb.customname".into(), name);
         let step = add(Op::Exec(Box::new(self.exec(image, product))), meta);
         (graph, step.output(1))
     }

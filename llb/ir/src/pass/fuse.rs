@@ -91,7 +91,7 @@ fn below(graph: &Graph, id: NodeId, uses: &Uses, work: &mut Work) -> Option<(Nod
         meta.join(&node.meta);
         let names = [&other.meta, &node.meta].map(|m| m.description.get(NAME));
         if let [Some(a), Some(b)] = names {
-            meta.description.insert(NAME.to_owned(), format!("{a} + {b}"));
+            meta.description.insert(NAME.into(), format!("{a} + {b}"));
         }
         return Some((r.node, fused, meta));
     }

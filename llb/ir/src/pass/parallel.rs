@@ -298,7 +298,7 @@ fn merge(new: &mut Graph, group: &Group, place: &[NodeId], used: &[NodeId], work
 }
 
 fn name(meta: &mut Meta, name: &str) {
-    meta.description.insert("llb.customname".to_owned(), name.to_owned());
+    meta.description.insert("llb.customname".into(), name.to_owned());
 }
 
 fn add(new: &mut Graph, op: Op, mut meta: Meta, work: &Work) -> NodeId {

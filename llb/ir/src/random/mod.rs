@@ -192,7 +192,7 @@ impl Make {
         let frame = |r: &mut Rng| Frame { name: r.text().into(), span: r.maybe(span) };
         Meta {
             ignore_cache: rng.flag(),
-            description: rng.map(),
+            description: rng.map().into_iter().map(|(k, v)| (k.into(), v)).collect(),
             export_cache: rng.maybe(Rng::flag),
             caps: rng.few(|r| Cow::Borrowed(r.pick(ALL))).into_iter().collect(),
             progress_group: rng.maybe(|r| ProgressGroup { id: r.text(), name: r.text(), weak: r.flag() }),
