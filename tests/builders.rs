@@ -127,6 +127,32 @@ fn results_come_from_a_builder() {
 }
 
 #[test]
+fn a_compiled_file_is_what_a_builder_runs() {
+    for release in RELEASES {
+        let site = Site::start(release);
+        let text = "COPY <<A <<\"B\" /text/\n$PATH\nA\n$PATH\nB\nRUN <<E\nset -e\ncat /text/A /text/B > /both\nE\n\
+            FROM scratch AS other\nCOPY --chown=7:8 words /kept/\n\
+            FROM scratch\nCOPY --from=0 /both /\nCOPY --from=other /kept /all\nADD words/one /renamed\n";
+        site.recipe(text);
+        for word in ["one", "two"] {
+            site.0.dir().file(&format!("app/words/{word}"), word);
+        }
+        let run = |args: &[&str]| {
+            let mut command = rbc();
+            command.current_dir(site.0.dir().path()).args(args).output().unwrap()
+        };
+        let compiled = run(&["compile", "app", "--network=host", "-o", "graph.pb"]);
+        assert!(compiled.status.success(), "{}", stderr(&compiled));
+        let socket = format!("docker+unix://{}", site.0.socket().display());
+        let more = ["--local", "context=app", "--allow=network.host", "-o", "out"];
+        let solved = run(&[&["solve", "graph.pb", "--builder", &socket], &more[..]].concat());
+        assert!(solved.status.success(), "{release:?}: {}", stderr(&solved));
+        assert_eq!(site.read("out/both"), "/bin\n$PATH\n");
+        assert_eq!((site.read("out/all/two"), site.read("out/renamed")), ("two".to_owned(), "one".to_owned()));
+    }
+}
+
+#[test]
 fn a_builder_gets_what_the_flags_give() {
     for release in RELEASES {
         let site = Site::start(release);
