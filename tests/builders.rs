@@ -348,6 +348,45 @@ fn a_builder_is_reached_through_a_program() {
 }
 
 #[test]
+fn an_old_builder_gets_what_it_can_do() {
+    let site = Site::start(Release::Bookworm);
+    // It knows no merges of file systems, so that this is a copy.
+    site.recipe("COPY --link Dockerfile /linked\nCOPY <<END /text\nhello\nEND\n");
+    site.fine(&["-o", "out", "-q"]);
+    assert_eq!(site.read("out/text"), "hello\n");
+    assert!(site.path("out/linked").exists());
+    // What it cannot do is said before it is asked.
+    let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let context = format!("--build-context=layout=oci-layout://app@{digest}");
+    site.0.dir().file("app/index.json", "{}");
+    site.recipe("COPY --from=layout /a /a\n");
+    let output = site.build(&[&context, "--no-resolve"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("E0803") && text.contains("source.ocilayout"), "{text}");
+}
+
+#[test]
+fn what_a_builder_keeps_is_listed_and_removed() {
+    let site = Site::start(Release::Trixie);
+    site.recipe("RUN echo kept > /kept\n");
+    // What an image is made of is not removed before it.
+    site.fine(&["-o", "type=cacheonly", "-q"]);
+    let builder = format!("--builder=docker+unix://{}", site.0.socket().display());
+    let cache = |args: &[&str]| {
+        let output = rbc().arg("cache").args(args).arg(&builder).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    let (list, _) = cache(&["du", "--filter=description~=> /kept"]);
+    assert!(list.contains("echo kept") && !list.contains("--install"), "{list}");
+    let (_, said) = cache(&["prune", "--force", "--filter=description~=> /kept"]);
+    assert!(said.contains("removed 1 entries"), "{said}");
+    cache(&["prune", "--force", "--all"]);
+    assert!(cache(&["du", "--verbose"]).0.contains("total 0B"));
+}
+
+#[test]
 fn a_builder_that_is_not_there_is_an_error() {
     let dir = Scratch::new();
     dir.file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");

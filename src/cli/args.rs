@@ -139,6 +139,8 @@ impl Command {
         match self {
             Command::Build(args) => args.run.executor.is_here(),
             Command::Solve(args) => args.run.executor.is_here(),
+            Command::Cache(CacheCommand::Du(args)) => args.builder.is_none(),
+            Command::Cache(CacheCommand::Prune(args)) => args.builder.is_none(),
             Command::Cache(_) => true,
             Command::Bake(args) => args.executes() && args.executor.is_here(),
             _ => false,
@@ -387,6 +389,9 @@ pub struct MoveArgs {
 /// `rbc cache du`.
 #[derive(Args, Clone, Debug)]
 pub struct DuArgs {
+    /// What this builder keeps, instead of what is kept here: by name, or by endpoint as for `rbc build`.
+    #[arg(long, value_name = "NAME|ENDPOINT", conflicts_with = "store")]
+    pub builder: Option<String>,
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
     #[arg(long, value_name = "DIR", env = "RBC_STORE")]
     pub store: Option<PathBuf>,
@@ -413,6 +418,9 @@ pub enum CacheFormat {
 /// `rbc cache prune`.
 #[derive(Args, Clone, Debug)]
 pub struct PruneArgs {
+    /// What this builder keeps, instead of what is kept here: by name, or by endpoint as for `rbc build`.
+    #[arg(long, value_name = "NAME|ENDPOINT", conflicts_with = "store")]
+    pub builder: Option<String>,
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
     #[arg(long, value_name = "DIR", env = "RBC_STORE")]
     pub store: Option<PathBuf>,

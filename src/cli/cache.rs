@@ -3,7 +3,10 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
+use rbc_buildkit::{Builder, Endpoint};
 use rbc_local::{Config, Entry, EntryKind, Executor, Prune};
+use rbc_proto::Timestamp;
+use rbc_proto::control::{DiskUsageRequest, PruneRequest, UsageRecord};
 use rbc_source::{Diagnostic, Sources, lower};
 
 use super::args::{CacheCommand, CacheFormat, DuArgs, MoveArgs, PruneArgs};
@@ -60,10 +63,22 @@ fn import(args: &MoveArgs, messages: &Messages) -> Result<(), Failure> {
 
 fn du(args: &DuArgs) -> Result<(), Failure> {
     let filters = Filters::read(&args.filters)?;
-    let store = open_store(args.store.as_deref(), Config::default())?;
-    let mut entries = store.store().entries().map_err(|e| *e)?;
-    entries.retain(|entry| filters.accept(entry));
-    Ok(write_output(None, show(&entries, args.format, args.verbose).as_bytes())?)
+    let mut rows: Vec<Row> = match daemons(args.builder.as_deref())? {
+        None => {
+            let store = open_store(args.store.as_deref(), Config::default())?;
+            store.store().entries().map_err(|e| *e)?.iter().map(Row::from).collect()
+        }
+        Some(daemons) => {
+            let mut rows = Vec::new();
+            for daemon in daemons {
+                rows.extend(daemon.usage(&DiskUsageRequest::default())?.iter().map(Row::from));
+            }
+            rows.sort_by_key(|row| row.used);
+            rows
+        }
+    };
+    rows.retain(|row| filters.accept(row));
+    Ok(write_output(None, show(&rows, args.format, args.verbose).as_bytes())?)
 }
 
 fn prune(args: &PruneArgs, messages: &Messages) -> Result<(), Failure> {
@@ -83,10 +98,37 @@ fn prune(args: &PruneArgs, messages: &Messages) -> Result<(), Failure> {
     if !args.force && std::io::stdin().is_terminal() && !agreed() {
         return Ok(());
     }
-    let executor = open_store(args.store.as_deref(), Config::default())?;
-    let limits = Prune { until: filters.until, keep };
-    let chosen = |entry: &Entry| (args.all || entry.kind != EntryKind::Internal) && filters.accept(entry);
-    let removed = executor.store().prune(&limits, &chosen).map_err(|e| *e)?;
+    let removed: Vec<Row> = match daemons(args.builder.as_deref())? {
+        None => {
+            let executor = open_store(args.store.as_deref(), Config::default())?;
+            let limits = Prune { until: filters.until, keep };
+            let chosen =
+                |entry: &Entry| (args.all || entry.kind != EntryKind::Internal) && filters.accept(&Row::from(entry));
+            executor.store().prune(&limits, &chosen).map_err(|e| *e)?.iter().map(Row::from).collect()
+        }
+        Some(daemons) => {
+            let mut request = PruneRequest {
+                all: args.all,
+                keep_duration: filters.until.map_or(0, |age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)),
+                reserved_space: keep.map_or(0, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+                ..PruneRequest::default()
+            };
+            let mut rows = Vec::new();
+            for daemon in daemons {
+                if !filters.fields.is_empty() {
+                    // A daemon knows descriptions when it lists, and not when it prunes.
+                    let kept = daemon.usage(&DiskUsageRequest::default())?;
+                    let chosen = kept.iter().filter(|record| filters.accept(&Row::from(*record)));
+                    request.filter = chosen.map(|record| format!("id=={}", record.id)).collect();
+                    if request.filter.is_empty() {
+                        continue;
+                    }
+                }
+                rows.extend(daemon.prune(&request)?.iter().map(Row::from));
+            }
+            rows
+        }
+    };
     if args.verbose {
         write_output(None, show(&removed, CacheFormat::Table, true).as_bytes())?;
     }
@@ -144,13 +186,13 @@ impl Filters {
         Ok(filters)
     }
 
-    fn accept(&self, entry: &Entry) -> bool {
+    fn accept(&self, entry: &Row) -> bool {
         let old = |age: Duration| entry.used.elapsed().is_ok_and(|past| past >= age);
         self.until.is_none_or(old)
             && self.fields.iter().all(|(field, wanted, part)| {
                 let value = match field {
                     Field::Id => &entry.id,
-                    Field::Kind => entry.kind.name(),
+                    Field::Kind => &entry.kind,
                     Field::Description => &entry.description,
                 };
                 if *part { value.contains(wanted.as_str()) } else { value == wanted }
@@ -165,12 +207,70 @@ fn duration(text: &str) -> Result<Duration, Diagnostic> {
     })
 }
 
-fn show(entries: &[Entry], format: CacheFormat, verbose: bool) -> String {
+/// The daemons of a builder; none if it is here.
+fn daemons(name: Option<&str>) -> Result<Option<Vec<Builder>>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let Some(builder) = super::builder::find(Some(name))? else { return Ok(None) };
+    let connect = |node: &super::builder::Node| Builder::connect(&Endpoint::parse(&node.endpoint)?);
+    Ok(Some(builder.nodes.iter().map(connect).collect::<Result<_, Diagnostic>>()?))
+}
+
+/// Something that is kept, here or by a builder.
+struct Row {
+    id: String,
+    kind: String,
+    size: u64,
+    created: SystemTime,
+    used: SystemTime,
+    description: String,
+    /// Whether something else is on top of it, or a build uses it.
+    needed: bool,
+    /// Whether people are not interested in it.
+    internal: bool,
+}
+
+impl From<&Entry> for Row {
+    fn from(entry: &Entry) -> Self {
+        Row {
+            id: entry.id.clone(),
+            kind: entry.kind.name().to_owned(),
+            size: entry.size,
+            created: entry.created,
+            used: entry.used,
+            description: entry.description.clone(),
+            needed: entry.needed,
+            internal: entry.kind == EntryKind::Internal,
+        }
+    }
+}
+
+impl From<&UsageRecord> for Row {
+    fn from(record: &UsageRecord) -> Self {
+        let time = |at: &Timestamp| {
+            let nanoseconds = u64::try_from(at.nanoseconds()).unwrap_or(0);
+            SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds)
+        };
+        let created = record.created_at.as_ref().map_or(SystemTime::UNIX_EPOCH, time);
+        Row {
+            id: record.id.clone(),
+            kind: record.record_type.clone(),
+            size: u64::try_from(record.size).unwrap_or(0),
+            created,
+            // What was not used since, was when it was made.
+            used: record.last_used_at.as_ref().map_or(created, time),
+            description: record.description.clone(),
+            needed: record.in_use,
+            internal: record.record_type == "internal",
+        }
+    }
+}
+
+fn show(entries: &[Row], format: CacheFormat, verbose: bool) -> String {
     let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     if format == CacheFormat::Json {
-        let line = |e: &Entry| {
+        let line = |e: &Row| {
             let json = serde_json::json!({
-                "id": e.id, "type": e.kind.name(), "size": e.size, "created": seconds(e.created),
+                "id": e.id, "type": e.kind, "size": e.size, "created": seconds(e.created),
                 "lastUsed": seconds(e.used), "description": e.description, "needed": e.needed,
             });
             format!("{json}\n")
@@ -178,11 +278,11 @@ fn show(entries: &[Entry], format: CacheFormat, verbose: bool) -> String {
         return entries.iter().map(line).collect();
     }
     let mut out = format!("{:<34}{:<22}{:>10}  {:<12}{}\n", "ID", "TYPE", "SIZE", "LAST USED", "DESCRIPTION");
-    for entry in entries.iter().filter(|e| verbose || e.kind != EntryKind::Internal) {
+    for entry in entries.iter().filter(|e| verbose || !e.internal) {
         let ago = entry.used.elapsed().unwrap_or_default();
         let text = cut(&printable(entry.description.as_bytes()), if verbose { usize::MAX } else { 60 });
-        let id = cut(&entry.id, if verbose { usize::MAX } else { 32 });
-        out += &format!("{id:<34}{:<22}{:>10}  {:<12}{text}\n", entry.kind.name(), bytes(entry.size), ago_of(ago));
+        let id = cut(&printable(entry.id.as_bytes()), if verbose { usize::MAX } else { 32 });
+        out += &format!("{id:<34}{:<22}{:>10}  {:<12}{text}\n", entry.kind, bytes(entry.size), ago_of(ago));
     }
     out + &format!("total {}\n", bytes(entries.iter().map(|e| e.size).sum()))
 }

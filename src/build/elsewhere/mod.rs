@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use rbc_buildkit::{Build, Builder, Failure, Outcome, Session};
-use rbc_ir::{Graph, Ref};
+use rbc_ir::{CapSet, Graph, Ref};
 use rbc_local::{Cancel, Progress, SolveError};
 use rbc_oci::Platform;
 use rbc_proto::details::Detail;
 use rbc_registry::Client;
-use rbc_source::{Diagnostic, execute};
+use rbc_source::{Diagnostic, environment, execute};
 use rbc_wire::{Digest, Emitter, Order};
 use serde_json::{Map, Value, json};
 
@@ -51,6 +51,7 @@ pub fn run(
         }
         locals.push(own_locals);
     }
+    able(&graph, builder, &optimizer.options.caps)?;
     let (graph, roots) = optimizer.run_for(graph, &roots)?;
     let watch = watch::Watcher::new(progress, cancel);
     let mut rest = &roots[..];
@@ -62,6 +63,22 @@ pub fn run(
         built.push(site.build(&watch)?);
     }
     Ok(built)
+}
+
+/// Refuses what the builder cannot do; it would say so itself, but not where.
+fn able(graph: &Graph, builder: &Builder, caps: &CapSet) -> Result<(), Diagnostic> {
+    for (_, node) in graph.iter() {
+        let Some(missing) = node.meta.caps.iter().find(|cap| !caps.supports(cap)) else { continue };
+        let message = format!("the builder {} is too old for this: it lacks `{missing}`", builder.endpoint());
+        let found =
+            Diagnostic::new(environment::OLD_BACKEND, message).note("build without `--builder`, or on a newer one");
+        let span = node.meta.origins.iter().find_map(|origin| origin.span);
+        return Err(match span {
+            Some(span) => found.labelled(span, "needed by this step"),
+            None => found,
+        });
+    }
+    Ok(())
 }
 
 /// A target, and what it is built from.
