@@ -91,6 +91,29 @@ fn daemons_get_names_and_tell_what_they_are() {
         assert_eq!(builders.dir.path().join("store").exists(), !elsewhere, "{more:?}");
     }
 
+    // What they keep is seen and removed, and so are the builds that they remember.
+    for name in ["old", "new"] {
+        let cache = |args: &[&str]| {
+            let mut command = rbc();
+            command.arg("cache").args(args).args(["--builder", name]);
+            let output = command.env("RBC_BUILDERS", builders.dir.path().join("state/builders.toml")).output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+            stdout(&output) + &stderr(&output)
+        };
+        let kept = cache(&["du"]);
+        assert!(kept.contains("local source for context"), "{name}: {kept}");
+        assert!(cache(&["du", "--format", "json"]).contains("\"lastUsed\""), "{name}");
+        assert!(!cache(&["du", "--filter", "description~=nothing such"]).contains("local source"), "{name}");
+        assert!(cache(&["prune", "--all", "--force", "--verbose"]).contains("removed"), "{name}");
+        assert!(!cache(&["du"]).contains("local source for context"), "{name}");
+    }
+    let history = builders.done(&["history", "new"]);
+    assert!(history.contains("completed"), "{history}");
+    let build = history.lines().nth(1).unwrap().split(' ').next().unwrap();
+    builders.refused(&["history", "new", "--forget", "none"], "remembers no build");
+    builders.done(&["history", "new", "--forget", build]);
+    assert!(!builders.done(&["history", "new"]).contains(build));
+
     // One that does not answer is told apart, and can be removed with all of its kind.
     drop(daemons);
     assert!(builders.done(&["inspect", "old"]).contains("Error:"));

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use rbc_buildkit::{Builder, Endpoint};
+use rbc_buildkit::Builder;
 use rbc_local::{Config, Entry, EntryKind, Executor, Prune};
 use rbc_proto::Timestamp;
 use rbc_proto::control::{DiskUsageRequest, PruneRequest, UsageRecord};
@@ -14,7 +14,7 @@ use super::build::{caches, open_store};
 use super::host::registry_client;
 use super::messages::Messages;
 use super::progress::text::{bytes, cut, printable};
-use super::{Failure, write_output};
+use super::{Failure, builder, write_output};
 use crate::build;
 
 /// Runs the command.
@@ -210,9 +210,8 @@ fn duration(text: &str) -> Result<Duration, Diagnostic> {
 /// The daemons of a builder; none if it is here.
 fn daemons(name: Option<&str>) -> Result<Option<Vec<Builder>>, Failure> {
     let Some(name) = name else { return Ok(None) };
-    let Some(builder) = super::builder::find(Some(name))? else { return Ok(None) };
-    let connect = |node: &super::builder::Node| Builder::connect(&Endpoint::parse(&node.endpoint)?);
-    Ok(Some(builder.nodes.iter().map(connect).collect::<Result<_, Diagnostic>>()?))
+    let Some(builder) = builder::find(Some(name))? else { return Ok(None) };
+    Ok(Some(builder::connect(&builder)?))
 }
 
 /// Something that is kept, here or by a builder.
@@ -287,7 +286,8 @@ fn show(entries: &[Row], format: CacheFormat, verbose: bool) -> String {
     out + &format!("total {}\n", bytes(entries.iter().map(|e| e.size).sum()))
 }
 
-fn ago_of(past: Duration) -> String {
+/// How long ago something was, in words.
+pub(super) fn ago_of(past: Duration) -> String {
     match past.as_secs() {
         0..60 => "now".to_owned(),
         s @ 60..3_600 => format!("{} min ago", s / 60),

@@ -23,6 +23,8 @@ pub enum BuilderCommand {
     Use(NameArgs),
     /// Forget builders, and remove their containers.
     Rm(RmArgs),
+    /// List the builds that a builder remembers, the newest first, or make it forget some.
+    History(HistoryArgs),
     /// Stop the containers of a builder.
     Stop(OptionalNameArgs),
     /// Start the containers of a builder, and make those that are missing.
@@ -141,4 +143,21 @@ pub struct RmArgs {
     /// Do not ask.
     #[arg(short, long)]
     pub force: bool,
+}
+
+/// `rbc builder history`.
+#[derive(Args, Clone, Debug)]
+pub struct HistoryArgs {
+    /// The builder [default: the one that is used].
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = ListFormat::Table, value_name = "FORMAT")]
+    pub format: ListFormat,
+    /// Forget this build, and what is kept for it.
+    #[arg(long, value_name = "BUILD")]
+    pub forget: Vec<String>,
+    /// Forget all that have ended.
+    #[arg(long, conflicts_with = "forget")]
+    pub forget_all: bool,
 }

@@ -4,6 +4,7 @@ pub mod args;
 mod buildx;
 mod container;
 mod create;
+mod history;
 mod show;
 mod state;
 
@@ -68,6 +69,7 @@ pub fn run(command: &BuilderCommand, messages: &Messages) -> Result<(), Failure>
             choose(&args.name)
         }
         BuilderCommand::Rm(args) => remove(args, messages),
+        BuilderCommand::History(args) => history::run(args, messages),
         BuilderCommand::Stop(args) => container::stop(&used(args.name.as_deref())?, messages),
         BuilderCommand::Start(args) => container::start(&used(args.name.as_deref())?, messages),
     }
@@ -108,6 +110,15 @@ pub fn find(name: Option<&str>) -> Result<Option<Builder>, Failure> {
                 .into())
         }
     }
+}
+
+/// Connects to all nodes.
+///
+/// # Errors
+/// One cannot be reached.
+pub fn connect(builder: &Builder) -> Result<Vec<rbc_buildkit::Builder>, Diagnostic> {
+    let one = |node: &Node| rbc_buildkit::Builder::connect(&rbc_buildkit::Endpoint::parse(&node.endpoint)?);
+    builder.nodes.iter().map(one).collect()
 }
 
 /// Whether builds go elsewhere, as far as it is known: what is wrong with the name is told later.

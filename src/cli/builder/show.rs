@@ -155,7 +155,7 @@ pub fn ls(args: &LsArgs) -> Result<(), Failure> {
 }
 
 /// Columns as wide as their widest cell; the last of a row may be wider.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter(|row| row.len() > column + 1 || column + 1 == columns);
