@@ -61,6 +61,14 @@ impl Frontend {
         by_syntax.or_else(by_name).or_else(by_text).unwrap_or(&FRONTENDS[0])
     }
 
+    /// The image that the syntax line of a file names, and the line, if it is none of these frontends.
+    pub fn foreign(file: &SourceFile) -> Option<(String, String)> {
+        let line = rbc_grammar::detect_syntax(file.text())?;
+        let image = line.first().rsplit('/').next().unwrap_or_default();
+        let known = FRONTENDS.iter().any(|f| image.contains(f.syntax));
+        (!known).then(|| (line.first().to_owned(), line.text.to_string()))
+    }
+
     /// The frontend of a name.
     pub fn by_name(name: &str) -> Option<&'static Frontend> {
         FRONTENDS.iter().find(|f| f.name == name)

@@ -154,3 +154,32 @@ fn contexts_with_names_and_questions() {
     let outline = ask("outline", &["--target", "other"]);
     assert!(outline.contains("WHAT") && outline.contains("key"), "{outline}");
 }
+
+#[test]
+fn a_builder_runs_the_frontend_of_a_syntax_line() {
+    let frontend = Frontend::new();
+    let daemon = Daemon::start(Release::Trixie);
+    daemon.import_base();
+    let context = frontend.recipe(
+        &daemon,
+        "app",
+        "FROM base AS build\nARG WHO\nRUN echo $WHO > /x\nFROM scratch\nCOPY --from=build /x /x\n",
+    );
+    let out = daemon.dir().path().join("out");
+    let build = |more: &[&str]| {
+        let mut command = rbc();
+        command
+            .args(["build", &context, "--network=host", "--allow=network.host", "--build-arg=WHO=it", "-q", "-o"])
+            .arg(&out)
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    // The base image is only there, so that it is not compiled here.
+    let builder = format!("--builder=docker+unix://{}", daemon.socket().display());
+    let output = build(&[&builder]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(out.join("x")).unwrap(), "it\n");
+    let text = stderr(&build(&["--frontend-image=an/image"]));
+    assert!(text.contains("an/image") && text.contains("--builder"), "{text}");
+}

@@ -35,6 +35,8 @@ pub struct Job {
     pub name: String,
     /// What it was compiled to, for each platform.
     pub outputs: Vec<Output>,
+    /// An image that compiles it where it is built, instead of us; there are no outputs then.
+    pub frontend: Option<rbc_buildkit::Frontend>,
     /// Directories, by the names of its local sources.
     pub locals: BTreeMap<String, PathBuf>,
     /// OCI layouts, by the names of their stores.

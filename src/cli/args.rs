@@ -348,6 +348,10 @@ pub struct ResultArgs {
 /// `rbc build`.
 #[derive(Args, Clone, Debug)]
 pub struct BuildCommand {
+    /// Have the recipe compiled by this image, which the builder runs; on a builder, a `# syntax=` line that names an image
+    /// that rbc does not stand for does the same.
+    #[arg(long, value_name = "IMAGE", conflicts_with = "frontend")]
+    pub frontend_image: Option<String>,
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use rbc_bake::{Rights, forms};
+use rbc_buildkit::Frontend as Image;
 use rbc_local::{Cancel, Config, Executor, Store};
 use rbc_source::{Diagnostic, Sources, environment, execute, lower};
 
@@ -15,7 +16,7 @@ use super::progress::Display;
 use super::project::Project;
 use super::{Failure, optimizing, write_output};
 use crate::build::{self, Allow, Annotations, Built, Export, Failed, Form, Job, Place, Subject};
-use crate::{Purpose, compile};
+use crate::{Frontend, Purpose, compile};
 
 /// Runs the command.
 pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
@@ -26,12 +27,15 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     let lock = read_lock(&path, &mut project).map_err(|f| fail(&project, f))?;
     let mut world = World::new(&args.build, &mut project, lock).map_err(|f| fail(&project, f))?;
     let builder = engine::builder(&args.run.executor, &args.build.platform)?;
-    let compiled = compile(engine::input(project.input(Purpose::Build), builder.as_ref())?, &mut world);
-    if !compiled.errors.is_empty() {
-        return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
+    job.frontend = frontend(args, &project, builder.is_some())?;
+    if job.frontend.is_none() {
+        let compiled = compile(engine::input(project.input(Purpose::Build), builder.as_ref())?, &mut world);
+        if !compiled.errors.is_empty() {
+            return Err(fail(&project, compiled.warnings.into_iter().chain(compiled.errors).collect()));
+        }
+        messages.print(&project.sources, &compiled.warnings);
+        job.outputs = compiled.outputs;
     }
-    messages.print(&project.sources, &compiled.warnings);
-    job.outputs = compiled.outputs;
     job.locals = project.locals.clone();
     job.layouts = project.layouts.clone();
     job.archives.clone_from(&args.build.oci_layouts);
@@ -44,6 +48,26 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     optimizing::tell(&args.run.optimize, &optimizer, &project.sources, messages);
     let built = outcome.map_err(|failed| failure(failed, &args.run, &engine, &cancel, &project.sources, messages))?;
     finish(&args.result, &args.run, &job, built.into_iter().next().unwrap_or_default(), &engine, messages)
+}
+
+/// The image that compiles the recipe where it is built, if one is to.
+fn frontend(args: &BuildCommand, project: &Project, elsewhere: bool) -> Result<Option<Image>, Diagnostic> {
+    let (source, cmdline) = match &args.frontend_image {
+        Some(image) if elsewhere => (image.clone(), image.clone()),
+        Some(image) => {
+            let found = option(format!("the frontend `{image}` is an image, which only a builder runs"));
+            return Err(found.note("name a builder with `--builder`"));
+        }
+        None if !elsewhere || args.build.frontend.is_some() => return Ok(None),
+        None => match Frontend::foreign(project.sources.get(project.file)) {
+            Some(line) => line,
+            None => return Ok(None),
+        },
+    };
+    let mut attrs = project.attrs.clone();
+    attrs.insert("source".to_owned(), source);
+    attrs.insert("cmdline".to_owned(), cmdline);
+    Ok(Some(Image { name: "gateway.v0".to_owned(), attrs }))
 }
 
 /// Opens the executor of a store, which is the user's own if none is named.

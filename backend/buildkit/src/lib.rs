@@ -15,7 +15,7 @@ pub use builder::Builder;
 pub use endpoint::{Endpoint, Tls};
 pub use error::Failure;
 pub use session::{Session, Target};
-pub use solve::{Build, Capabilities, Export, Outcome, Watch};
+pub use solve::{Build, Capabilities, Export, Frontend, Outcome, Watch};
 
 /// A name that nobody else has, for a build or a session. BuildKit's are 25 letters and digits.
 fn id() -> String {

@@ -31,6 +31,8 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct Build {
     /// A result for each platform.
     pub results: Vec<Outcome>,
+    /// A frontend of the daemon's that says what the results are, instead of us.
+    pub frontend: Option<Frontend>,
     /// Where they go.
     pub exports: Vec<Export>,
     /// Caches to be read.
@@ -39,6 +41,15 @@ pub struct Build {
     pub cache_to: Vec<CacheEntry>,
     /// What commands may do beyond the sandbox: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
+}
+
+/// A frontend that the daemon runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontend {
+    /// `gateway.v0` for an image, `dockerfile.v0` for the one within the daemon.
+    pub name: String,
+    /// What it is told.
+    pub attrs: BTreeMap<String, String>,
 }
 
 /// A result of a build.
@@ -189,10 +200,13 @@ impl Builder {
             .iter()
             .map(|export| Exporter { kind: export.kind.clone(), attrs: export.attrs.clone() })
             .collect();
+        let asked = build.frontend.clone().unwrap_or_default();
         let first = exporters.first().cloned().unwrap_or_default();
         let request = SolveRequest {
             reference: id.to_owned(),
             session: id.to_owned(),
+            frontend: asked.name,
+            frontend_attrs: asked.attrs,
             exporter_deprecated: first.kind,
             exporter_attrs_deprecated: first.attrs,
             exporters,
@@ -221,7 +235,8 @@ impl Builder {
         };
         tokio::pin!(progress, solve, frontend);
         let mut shown = false;
-        let mut said = None;
+        // With a frontend of the daemon's, there is nothing for us to say.
+        let mut said = build.frontend.as_ref().map(|_| Ok(()));
         let outcome = loop {
             tokio::select! {
                 outcome = &mut solve => break outcome,

@@ -102,7 +102,8 @@ impl Site<'_> {
             registry: self.registry.cloned(),
             ..Session::default()
         };
-        let mut build = Build { results: self.results(), ..Build::default() };
+        let frontend = job.frontend.clone();
+        let mut build = Build { results: self.results(), frontend, ..Build::default() };
         for (right, allowed) in [("network.host", job.allow.network_host), ("security.insecure", job.allow.insecure)] {
             if allowed {
                 build.entitlements.push(right.to_owned());
