@@ -200,7 +200,13 @@ impl Builder {
             .iter()
             .map(|export| Exporter { kind: export.kind.clone(), attrs: export.attrs.clone() })
             .collect();
-        let asked = build.frontend.clone().unwrap_or_default();
+        let asked = build.frontend.clone().unwrap_or_else(|| {
+            // A daemon compares what it gets with what it was to get, and warns if that is not said.
+            let platforms: Vec<&str> =
+                build.results.iter().filter_map(|one| Some(one.platform.as_ref()?.0.as_str())).collect();
+            let attrs = (!platforms.is_empty()).then(|| ("platform".to_owned(), platforms.join(",")));
+            Frontend { name: String::new(), attrs: attrs.into_iter().collect() }
+        });
         let first = exporters.first().cloned().unwrap_or_default();
         let request = SolveRequest {
             reference: id.to_owned(),
