@@ -1,11 +1,56 @@
 //! Large and contorted input: it must end, without a panic, in time and memory in proportion to its length. What is not linear
-//! does not end within the patience of any suite: these are up to 10 MB, and unoptimised.
+//! does not end within the patience of any suite: these are up to 10 MB, and unoptimised. What is a little off shows in the memory
+//! that is asked for, which is counted.
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fmt::Write;
 
 use rbc_grammar::{Document, tokens};
 use rbc_source::{FileId, SourceFile};
 use rbc_word::{Mode, NoEnv, Template, Unset};
+
+/// The system's allocator, counting what each thread asks it for.
+struct Counting;
+
+thread_local! {
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count(bytes: usize) {
+    // A thread that ends has no counter any more.
+    _ = ASKED.try_with(|asked| asked.set(asked.get().wrapping_add(bytes)));
+}
+
+// SAFETY: everything is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size.saturating_sub(layout.size()));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+/// How many bytes are asked for, in all, to compile a text to bytes.
+fn memory(text: &str) -> usize {
+    let before = ASKED.get();
+    assert!(!super::fuzz::targets::compiled(text).is_empty(), "{}", &text[..40]);
+    ASKED.get().wrapping_sub(before)
+}
 
 /// What a large file has.
 const LARGE: usize = 10_000_000;
@@ -140,6 +185,30 @@ fn many_of_everything() {
         assert_eq!(compile(&text), None, "{}", &text[..40]);
     }
     assert_eq!(compile(&(grown("", "FROM $nope%\n", n / 4))), Some("E0203"));
+}
+
+#[test]
+fn twice_the_text_takes_twice_the_memory() {
+    let n = 20_000;
+    let shapes: [(&str, &str); 12] = [
+        ("FROM scratch\n", "RUN x%\n"),
+        ("FROM scratch\n", "ENV a%=b\n"),
+        ("FROM scratch\n", "ARG a%=b\n"),
+        ("FROM scratch\n", "LABEL a%=b\n"),
+        ("FROM scratch\n", "WORKDIR /a%\n"),
+        ("FROM scratch\n", "COPY a% /b\n"),
+        ("FROM scratch\n", "COPY <<A /a%\n$b\nA\n"),
+        ("FROM scratch\n", "COPY --link a% /b\n"),
+        ("FROM scratch\n", "COPY --from=image% a b\n"),
+        ("FROM scratch\n", "RUN --mount=type=cache,target=/a% x\n"),
+        ("FROM scratch AS s\n", "FROM s AS s%\nRUN x\n"),
+        ("FROM scratch\n", "ONBUILD RUN x%\n"),
+    ];
+    for (head, line) in shapes {
+        let [once, twice] = [n, 2 * n].map(|size| memory(&grown(head, line, size)));
+        // Lists grow by doubling, and numbers by digits.
+        assert!(twice < once * 5 / 2, "{line}: {once} and {twice} bytes");
+    }
 }
 
 #[test]

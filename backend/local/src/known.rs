@@ -27,10 +27,10 @@ impl Executor {
             if !["docker-image://", "oci-layout://"].iter().any(|scheme| source.identifier.starts_with(scheme)) {
                 continue;
             }
-            let Ok(Pin::Image(image)) = pin(&job, source, node.platform.as_ref()) else { continue };
+            let Ok(Pin::Image(image)) = pin(&job, source, node.platform.as_deref()) else { continue };
             let Some(files) = at_hand(self.store(), &image) else { continue };
             if let Some(tree) = self.glimpse(&files, &named) {
-                known.insert(source.identifier.clone(), node.platform.clone(), tree);
+                known.insert(source.identifier.clone(), node.platform.as_deref().cloned(), tree);
             }
         }
         known

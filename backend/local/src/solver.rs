@@ -283,7 +283,7 @@ impl<'a> Solve<'a> {
                 let job = this.job(vertex, &cancels);
                 let (name, title) = (this.vertices[vertex].name, &this.vertices[vertex].title);
                 this.progress.event(Event::Looking { vertex: name, name: title });
-                let pin = source::pin(&job, op, node.platform.as_ref()).map_err(|e| this.blame(vertex, e));
+                let pin = source::pin(&job, op, node.platform.as_deref()).map_err(|e| this.blame(vertex, e));
                 let failure = pin.as_ref().err().map(|e| e.diagnostic.message.as_str());
                 let ready = matches!(pin, Ok(Pin::Local(_)));
                 this.progress.event(Event::Found { vertex: name, ready, failure });

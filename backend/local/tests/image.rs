@@ -38,7 +38,7 @@ fn layout(layers: &[Vec<u8>]) -> Folder {
 fn image(graph: &mut Graph, identifier: &str) -> Ref {
     let source = Source { identifier: identifier.into(), attrs: Default::default() };
     let platform = rbc_ir::Platform { os: "linux".into(), architecture: "amd64".into(), ..Default::default() };
-    graph.add(Op::Source(source), Some(platform), Meta::default()).out()
+    graph.add(Op::Source(source), Some(platform.into()), Meta::default()).out()
 }
 
 /// Unpacks an image of these layers.

@@ -124,7 +124,7 @@ impl Machine<'_> {
         let one = |state: State| Ok(HashMap::from([(0, state)]));
         match &node.op {
             Op::Source(source) => {
-                let tree = Arc::new(self.world.source(source, node.platform.as_ref())?);
+                let tree = Arc::new(self.world.source(source, node.platform.as_deref())?);
                 let layer = Layer { number: number((&*tree, "source")), change: Arc::new(Change::all(&tree)) };
                 one(State { layers: vec![layer], tree, clients: source.identifier.starts_with("local://") })
             }

@@ -15,6 +15,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::state::{Known, Laws, Of, State, StateId, States};
 use crate::{Graph, Input, Level, Meta, NodeId, Op, Platform, Ref};
@@ -195,7 +196,7 @@ struct Terms {
 }
 
 /// What names a vertex.
-type Named = (Op, Option<Platform>, Option<Vec<String>>, Vec<Ref>);
+type Named = (Op, Option<Arc<Platform>>, Option<Vec<String>>, Vec<Ref>);
 
 impl Terms {
     fn results(&mut self, graph: &Graph) -> Vec<Listing> {

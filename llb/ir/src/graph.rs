@@ -41,7 +41,7 @@ pub struct Node {
     /// What it does.
     pub op: Op,
     /// The platform it is for. LLB gives one to exec ops and to image and OCI layout sources only.
-    pub platform: Option<Platform>,
+    pub platform: Option<Arc<Platform>>,
     /// Filters that a worker must pass to run it. `None`, which only a graph read from foreign bytes has, leaves the
     /// field out of the vertex, which names the vertex differently than an empty list does.
     pub constraints: Option<Vec<String>>,
@@ -109,7 +109,7 @@ impl Graph {
     }
 
     /// Adds an occurrence of an op without worker constraints. Equal nodes are not joined.
-    pub fn add(&mut self, op: Op, platform: Option<Platform>, meta: Meta) -> NodeId {
+    pub fn add(&mut self, op: Op, platform: Option<Arc<Platform>>, meta: Meta) -> NodeId {
         self.push(Node { op, platform, constraints: Some(Vec::new()), pinned: Vec::new(), meta })
     }
 

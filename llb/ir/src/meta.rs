@@ -19,9 +19,9 @@ pub struct Meta {
     /// The capabilities that a backend must have to run it, see [`crate::caps`].
     pub caps: SortedSet<Cap>,
     /// The group that progress output folds it into.
-    pub progress_group: Option<ProgressGroup>,
+    pub progress_group: Option<Box<ProgressGroup>>,
     /// Limits of the container that runs it.
-    pub linux_resources: Option<LinuxResources>,
+    pub linux_resources: Option<Box<LinuxResources>>,
     /// The places in the sources of the graph that it comes from; they go out with the definition.
     pub locations: Vec<Location>,
     /// Who asked for it; rbc's own way back to spans, which stays here.

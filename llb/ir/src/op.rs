@@ -80,7 +80,7 @@ pub struct ExecMeta {
     /// Who runs it: a name or an id, with a group behind a colon; empty is root.
     pub user: String,
     /// Proxy variables, which take no part in the cache key.
-    pub proxy_env: Option<ProxyEnv>,
+    pub proxy_env: Option<Box<ProxyEnv>>,
     /// Lines for `/etc/hosts`.
     pub extra_hosts: Vec<HostIp>,
     /// The host name; may be empty.

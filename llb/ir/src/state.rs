@@ -84,7 +84,7 @@ pub(crate) enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Vertex {
     pub op: Op,
-    pub platform: Option<Platform>,
+    pub platform: Option<Arc<Platform>>,
     pub constraints: Option<Vec<String>>,
     pub pinned: Vec<Ref>,
     pub output: u32,
@@ -282,7 +282,7 @@ impl<'k> States<'k> {
         };
         outputs.sort_unstable();
         let tree = match &op {
-            Op::Source(source) => self.source_tree(source, node.platform.as_ref()),
+            Op::Source(source) => self.source_tree(source, node.platform.as_deref()),
             _ => Tree::unknown(),
         };
         // How inputs are numbered names a vertex, and is nothing to its files.

@@ -407,6 +407,26 @@ impl Form for Arc<[u8]> {
     }
 }
 
+impl<T: Form> Form for Box<T> {
+    fn show(&self, names: &[String]) -> Tree {
+        (**self).show(names)
+    }
+
+    fn read(tree: &Tree, scope: &Scope) -> Result<Self, Fault> {
+        T::read(tree, scope).map(Box::new)
+    }
+}
+
+impl Form for Arc<Platform> {
+    fn show(&self, names: &[String]) -> Tree {
+        (**self).show(names)
+    }
+
+    fn read(tree: &Tree, scope: &Scope) -> Result<Self, Fault> {
+        Platform::read(tree, scope).map(Arc::new)
+    }
+}
+
 impl<T: Form> Form for Option<T> {
     fn show(&self, names: &[String]) -> Tree {
         match self {

@@ -23,7 +23,7 @@ pub(crate) struct Builder<'a> {
     pub caps: &'a CapSet,
     pub options: &'a Options,
     /// The platform of vertices that have none of their own.
-    platform: rbc_ir::Platform,
+    platform: Arc<rbc_ir::Platform>,
     file: &'a SourceFile,
     /// Index of the file among the sources of the graph.
     source: u32,
@@ -58,7 +58,7 @@ pub(crate) fn ir_platform(p: &Platform) -> rbc_ir::Platform {
 
 impl<'a> Builder<'a> {
     pub fn new(file: &'a SourceFile, caps: &'a CapSet, options: &'a Options, platform: &Platform) -> Self {
-        let platform = ir_platform(platform);
+        let platform = ir_platform(platform).into();
         let growth = Growth::of_text(file.bytes().len());
         Builder { graph: Graph::new(), caps, options, platform, file, source: 0, progress_groups: 0, growth }
     }
@@ -97,8 +97,16 @@ impl<'a> Builder<'a> {
             Op::Source(s) => s.identifier.starts_with("docker-image://") || s.identifier.starts_with("oci-layout://"),
             _ => false,
         };
-        let platform = specific.then(|| platform.map_or_else(|| self.platform.clone(), ir_platform));
+        let platform = specific.then(|| self.platform_of(platform));
         self.graph.add(op, platform, meta)
+    }
+
+    /// A platform, or that of the build. Most are that.
+    fn platform_of(&self, platform: Option<&Platform>) -> Arc<rbc_ir::Platform> {
+        match platform.map(ir_platform) {
+            Some(platform) if platform != *self.platform => platform.into(),
+            _ => self.platform.clone(),
+        }
     }
 
     /// The lines of a span as the reference gives them: one range a line.

@@ -139,7 +139,7 @@ impl Builder<'_> {
         let input = answers.inputs.get(name)?;
         let out = input.result.map(|result| self.graph.graft(&input.graph, result));
         let mut state = State::of(out);
-        let platform = out.and_then(|r| self.graph.get(r.node)).and_then(|n| n.platform.clone());
+        let platform = out.and_then(|r| self.graph.get(r.node)).and_then(|n| n.platform.as_deref().cloned());
         state.platform = platform.map(|p| {
             let (os, architecture) = (p.os, p.architecture);
             rbc_oci::Platform {

@@ -242,7 +242,7 @@ impl<'a> Lowering<'a> {
             let group = self.builder.progress_group();
             self.same_step(id);
             let shown = self.prefix_step(id, step, &text, Some(&platform));
-            let progress = |weak| Some(ProgressGroup { id: group.clone(), name: shown.clone(), weak });
+            let progress = |weak| Some(Box::new(ProgressGroup { id: group.clone(), name: shown.clone(), weak }));
             let mut merged = meta.clone();
             meta.progress_group = progress(true);
             let copied = self.builder.file(actions, meta);

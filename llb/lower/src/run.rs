@@ -318,7 +318,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Proxies given as build arguments reach every command without being variables of the image.
-    fn proxy_env(&self) -> Option<ProxyEnv> {
+    fn proxy_env(&self) -> Option<Box<ProxyEnv>> {
         let mut proxy = ProxyEnv::default();
         let mut given = false;
         for (name, value) in &self.model.scope.build_args {
@@ -333,19 +333,21 @@ impl<'a> Lowering<'a> {
             field.clone_from(value);
             given = true;
         }
-        given.then_some(proxy)
+        given.then(|| Box::new(proxy))
     }
 
-    fn linux_resources(&self) -> Option<LinuxResources> {
+    fn linux_resources(&self) -> Option<Box<LinuxResources>> {
         let given = self.builder.options.resources.as_ref()?;
-        self.builder.caps.supports(caps::EXEC_META_LINUX_RESOURCES).then(|| LinuxResources {
-            memory: given.memory,
-            memory_swap: given.memory_swap,
-            cpu_shares: given.cpu_shares,
-            cpu_period: given.cpu_period,
-            cpu_quota: given.cpu_quota,
-            cpuset_cpus: given.cpuset_cpus.clone(),
-            cpuset_mems: given.cpuset_mems.clone(),
+        self.builder.caps.supports(caps::EXEC_META_LINUX_RESOURCES).then(|| {
+            Box::new(LinuxResources {
+                memory: given.memory,
+                memory_swap: given.memory_swap,
+                cpu_shares: given.cpu_shares,
+                cpu_period: given.cpu_period,
+                cpu_quota: given.cpu_quota,
+                cpuset_cpus: given.cpuset_cpus.clone(),
+                cpuset_mems: given.cpuset_mems.clone(),
+            })
         })
     }
 }

@@ -234,7 +234,7 @@ impl<'g> View<'g> {
                 target: target(node).filter(|_| targets.len() > 1).unwrap_or_default().to_owned(),
                 platform: name.platform.to_owned(),
                 stage: stage.or(name.stage).map(str::to_owned),
-                worker: node.platform.as_ref().map(show_platform).unwrap_or_default(),
+                worker: node.platform.as_deref().map(show_platform).unwrap_or_default(),
             };
         }
         places

@@ -169,7 +169,7 @@ pub(crate) fn facts_of(node: &Node) -> Vec<(&'static str, String)> {
         Op::Build(build) => add("Options", lines(build.attrs.iter().map(|(k, v)| format!("{k} = {v}")).collect())),
         Op::Merge(_) | Op::Diff(_) | Op::Passthrough(_) => {}
     }
-    add("Platform", node.platform.as_ref().map(show_platform).unwrap_or_default());
+    add("Platform", node.platform.as_deref().map(show_platform).unwrap_or_default());
     let asked = |o: &rbc_ir::Origin| {
         let frames = [&o.target, &o.stage].into_iter().flatten().map(|f| f.name.to_string());
         frames.collect::<Vec<_>>().join(" \u{203a} ")

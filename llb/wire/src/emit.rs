@@ -349,7 +349,7 @@ impl<'g> Emitter<'g> {
         pb::Op {
             inputs,
             op: Some(op),
-            platform: node.platform.as_ref().map(encode::platform),
+            platform: node.platform.as_deref().map(encode::platform),
             constraints: node.constraints.as_ref().map(|c| pb::WorkerConstraints { filter: c.clone() }),
         }
     }

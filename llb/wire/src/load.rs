@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use prost::Message;
 use rbc_ir as ir;
@@ -238,15 +239,17 @@ fn metadata(m: pb::OpMetadata) -> Meta {
         description: m.description.into_iter().map(|e| (e.key.into(), e.value)).collect(),
         export_cache: m.export_cache.map(|e| e.value),
         caps: m.caps.into_iter().map(|c| Cow::Owned(c.key)).collect(),
-        progress_group: m.progress_group.map(|g| ir::ProgressGroup { id: g.id, name: g.name, weak: g.weak }),
-        linux_resources: m.linux_resources.map(|l| ir::LinuxResources {
-            memory: l.memory,
-            memory_swap: l.memory_swap,
-            cpu_shares: l.cpu_shares,
-            cpu_period: l.cpu_period,
-            cpu_quota: l.cpu_quota,
-            cpuset_cpus: l.cpuset_cpus,
-            cpuset_mems: l.cpuset_mems,
+        progress_group: m.progress_group.map(|g| Box::new(ir::ProgressGroup { id: g.id, name: g.name, weak: g.weak })),
+        linux_resources: m.linux_resources.map(|l| {
+            Box::new(ir::LinuxResources {
+                memory: l.memory,
+                memory_swap: l.memory_swap,
+                cpu_shares: l.cpu_shares,
+                cpu_period: l.cpu_period,
+                cpu_quota: l.cpu_quota,
+                cpuset_cpus: l.cpuset_cpus,
+                cpuset_mems: l.cpuset_mems,
+            })
         }),
         locations: Vec::new(),
         origins: Vec::new(),
@@ -299,12 +302,14 @@ fn node(message: pb::Op, inputs: &[Ref], meta: Meta) -> Result<Node, Fault> {
             })
         }
     };
-    let platform = message.platform.map(|p| ir::Platform {
-        os: p.os,
-        architecture: p.architecture,
-        variant: p.variant,
-        os_version: p.os_version,
-        os_features: p.os_features,
+    let platform = message.platform.map(|p| {
+        Arc::new(ir::Platform {
+            os: p.os,
+            architecture: p.architecture,
+            variant: p.variant,
+            os_version: p.os_version,
+            os_features: p.os_features,
+        })
     });
     let constraints = message.constraints.map(|c| c.filter);
     let pinned = if in_usual_order(&op, inputs) { Vec::new() } else { inputs.to_vec() };
@@ -377,12 +382,14 @@ fn exec(e: pb::ExecOp, inputs: &[Ref]) -> Result<ir::Exec, Fault> {
             env: m.env,
             cwd: m.cwd,
             user: m.user,
-            proxy_env: m.proxy_env.map(|p| ir::ProxyEnv {
-                http_proxy: p.http_proxy,
-                https_proxy: p.https_proxy,
-                ftp_proxy: p.ftp_proxy,
-                no_proxy: p.no_proxy,
-                all_proxy: p.all_proxy,
+            proxy_env: m.proxy_env.map(|p| {
+                Box::new(ir::ProxyEnv {
+                    http_proxy: p.http_proxy,
+                    https_proxy: p.https_proxy,
+                    ftp_proxy: p.ftp_proxy,
+                    no_proxy: p.no_proxy,
+                    all_proxy: p.all_proxy,
+                })
             }),
             extra_hosts: m.extra_hosts.into_iter().map(|h| ir::HostIp { host: h.host, ip: h.ip }).collect(),
             hostname: m.hostname,

@@ -75,7 +75,7 @@ impl Scanner {
         };
         let mut add = |op: Op, mut meta: Meta| {
             caps::require(&op, &mut meta, target);
-            graph.add(op, Some(platform.clone()), meta)
+            graph.add(op, Some(platform.clone().into()), meta)
         };
         let image = Source { identifier: format!("docker-image://{}", self.reference), attrs: BTreeMap::new() };
         let image = add(Op::Source(image), Meta::default()).out();

@@ -61,7 +61,7 @@ struct Make {
 
 impl Make {
     fn add(&mut self, op: Op, platform: Option<Platform>, meta: Meta) -> Ref {
-        let r = self.graph.add(op, platform, meta).out();
+        let r = self.graph.add(op, platform.map(Into::into), meta).out();
         self.files.push(r);
         r
     }

@@ -174,7 +174,7 @@ impl Make {
         };
         let node = Node {
             op,
-            platform: rng.maybe(platform),
+            platform: rng.maybe(platform).map(Into::into),
             constraints: if rng.one_in(9) { None } else { Some(rng.few(Rng::text)) },
             pinned: Vec::new(),
             meta: self.meta(rng),
@@ -195,15 +195,17 @@ impl Make {
             description: rng.map().into_iter().map(|(k, v)| (k.into(), v)).collect(),
             export_cache: rng.maybe(Rng::flag),
             caps: rng.few(|r| Cow::Borrowed(r.pick(ALL))).into_iter().collect(),
-            progress_group: rng.maybe(|r| ProgressGroup { id: r.text(), name: r.text(), weak: r.flag() }),
-            linux_resources: rng.maybe(|r| LinuxResources {
-                memory: r.int(),
-                memory_swap: r.int(),
-                cpu_shares: r.number(),
-                cpu_period: r.number(),
-                cpu_quota: r.int(),
-                cpuset_cpus: r.text(),
-                cpuset_mems: r.text(),
+            progress_group: rng.maybe(|r| Box::new(ProgressGroup { id: r.text(), name: r.text(), weak: r.flag() })),
+            linux_resources: rng.maybe(|r| {
+                Box::new(LinuxResources {
+                    memory: r.int(),
+                    memory_swap: r.int(),
+                    cpu_shares: r.number(),
+                    cpu_period: r.number(),
+                    cpu_quota: r.int(),
+                    cpuset_cpus: r.text(),
+                    cpuset_mems: r.text(),
+                })
             }),
             locations: if texts == 0 {
                 Vec::new()
@@ -261,7 +263,8 @@ impl Make {
             env: rng.few(Rng::text),
             cwd: "/".to_owned() + &rng.word(),
             user: rng.word(),
-            proxy_env: rng.maybe(|r| ProxyEnv { http_proxy: r.text(), no_proxy: r.text(), ..ProxyEnv::default() }),
+            proxy_env: rng
+                .maybe(|r| Box::new(ProxyEnv { http_proxy: r.text(), no_proxy: r.text(), ..ProxyEnv::default() })),
             extra_hosts: rng.few(|r| HostIp { host: r.text(), ip: r.text() }),
             hostname: rng.word(),
             ulimits: rng.few(|r| Ulimit { name: r.text(), soft: r.int(), hard: r.int() }),
