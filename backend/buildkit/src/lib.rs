@@ -9,6 +9,8 @@ mod endpoint;
 mod error;
 mod session;
 mod solve;
+#[cfg(test)]
+mod tls_tests;
 mod transport;
 
 pub use builder::Builder;
