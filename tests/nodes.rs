@@ -114,6 +114,33 @@ fn daemons_get_names_and_tell_what_they_are() {
     builders.done(&["history", "new", "--forget", build]);
     assert!(!builders.done(&["history", "new"]).contains(build));
 
+    // Of several nodes, each builds the platforms that it was given.
+    builders.done(&["create", "--name", "farm", &endpoints[0], "--platform", "linux/amd64"]);
+    builders.done(&["create", "--name", "farm", "--append", &endpoints[1], "--platform", "linux/arm64"]);
+    builders.dir.file("app/Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n");
+    let farm = |args: &[&str]| {
+        let mut command = rbc();
+        command.args(["build", "app", "--builder", "farm", "--progress", "plain"]).args(args);
+        let state = builders.dir.path().join("state/builders.toml");
+        command.current_dir(builders.dir.path()).env("RBC_BUILDERS", state).output().unwrap()
+    };
+    let output = farm(&["--platform", "linux/amd64,linux/arm64", "-o", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in ["linux_amd64/amd64", "linux_arm64/arm64"] {
+        assert!(builders.dir.path().join("out").join(file).exists(), "{file}");
+    }
+    let refused = farm(&["--platform", "linux/amd64,linux/arm64", "-o", "type=tar,dest=out.tar"]);
+    assert!(stderr(&refused).contains("come together only in a registry"), "{}", stderr(&refused));
+    let kept = |name: &str| {
+        let mut command = rbc();
+        command.args(["cache", "du", "--verbose", "--builder", name]);
+        stdout(&command.env("RBC_BUILDERS", builders.dir.path().join("state/builders.toml")).output().unwrap())
+    };
+    assert!(kept("new").contains("/arm64") && !kept("new").contains("/amd64"), "{}", kept("new"));
+    // One platform is built by one node, and so not parted.
+    let one = farm(&["--platform", "linux/arm64", "-o", "one"]);
+    assert!(one.status.success() && builders.dir.path().join("one/arm64").exists(), "{}", stderr(&one));
+
     // One that does not answer is told apart, and can be removed with all of its kind.
     drop(daemons);
     assert!(builders.done(&["inspect", "old"]).contains("Error:"));

@@ -21,7 +21,7 @@ use rbc_source::{Diagnostic, execute, lower};
 use rbc_wire::Digest;
 
 pub use caches::{CacheExport, CachePlace, cache_from, cache_to, open as open_cache, write as write_cache};
-pub use elsewhere::run as run_elsewhere;
+pub use elsewhere::{Node, run as run_elsewhere};
 pub use export::{Annotation, Annotations, Export, Form, Place, Subject, name_of};
 pub use places::put;
 

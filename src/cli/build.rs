@@ -318,7 +318,7 @@ pub fn finish(
 fn where_it_is(built: &Built, engine: &Engine) -> String {
     let store = match engine {
         Engine::Here(executor) => format!("the store {}", executor.store().root().display()),
-        Engine::There(builder, _) => format!("the builder {}", builder.endpoint()),
+        Engine::There(builder, _) => format!("the builder {}", builder.first().endpoint()),
     };
     match built.images.first() {
         Some((made, names)) => {

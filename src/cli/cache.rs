@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use rbc_buildkit::Builder;
+use rbc_buildkit::Daemon;
 use rbc_local::{Config, Entry, EntryKind, Executor, Prune};
 use rbc_proto::Timestamp;
 use rbc_proto::control::{DiskUsageRequest, PruneRequest, UsageRecord};
@@ -208,7 +208,7 @@ fn duration(text: &str) -> Result<Duration, Diagnostic> {
 }
 
 /// The daemons of a builder; none if it is here.
-fn daemons(name: Option<&str>) -> Result<Option<Vec<Builder>>, Failure> {
+fn daemons(name: Option<&str>) -> Result<Option<Vec<Daemon>>, Failure> {
     let Some(name) = name else { return Ok(None) };
     let Some(builder) = builder::find(Some(name))? else { return Ok(None) };
     Ok(Some(builder::connect(&builder)?))

@@ -1,8 +1,9 @@
 //! What runs builds: this program, or a builder elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rbc_buildkit::{Builder, Capabilities, Endpoint};
+use rbc_buildkit::{Capabilities, Daemon, Endpoint};
 use rbc_ir::CapSet;
 use rbc_local::{Cancel, Config, Executor, Progress};
 use rbc_oci::Platform;
@@ -26,30 +27,40 @@ pub enum Engine {
 
 /// A builder, and what it can do.
 pub struct Elsewhere {
-    builder: Builder,
+    /// The nodes that have something to do; the first is asked what concerns none in particular.
+    nodes: Vec<build::Node>,
+    /// What all of them can do.
     caps: CapSet,
 }
 
-impl std::ops::Deref for Elsewhere {
-    type Target = Builder;
-
-    fn deref(&self) -> &Builder {
-        &self.builder
+impl Elsewhere {
+    /// The node that stands for all.
+    pub fn first(&self) -> &Daemon {
+        &self.nodes[0].daemon
     }
 }
 
-/// Connects to the builder that the flags name or, if they name none, the one that is used; of its nodes, to the one that has
-/// most of the platforms.
+/// Connects to the builder that the flags name or, if they name none, the one that is used: to those of its nodes that are to
+/// build some of the platforms.
 ///
 /// # Errors
-/// There is none of the name, or it cannot be reached.
+/// There is none of the name, or a node cannot be reached.
 pub fn builder(args: &ExecutorArgs, platforms: &[String]) -> Result<Option<Elsewhere>, Failure> {
     let Some(builder) = super::builder::find(args.builder.as_deref())? else { return Ok(None) };
     let here = super::project::host_platform();
     let platforms: Vec<Platform> = platforms.iter().filter_map(|text| Platform::parse(text, &here).ok()).collect();
-    let builder = Builder::connect(&Endpoint::parse(&builder.node_for(&platforms).endpoint)?)?;
-    let Capabilities { llb, .. } = builder.capabilities()?;
-    Ok(Some(Elsewhere { builder, caps: CapSet::of(llb) }))
+    let mut nodes = Vec::new();
+    let mut caps: Option<BTreeSet<String>> = None;
+    for node in builder.nodes_for(&platforms) {
+        let daemon = Daemon::connect(&Endpoint::parse(&node.endpoint)?)?;
+        let Capabilities { llb, .. } = daemon.capabilities()?;
+        caps = Some(match caps {
+            Some(caps) => caps.intersection(&llb).cloned().collect(),
+            None => llb,
+        });
+        nodes.push(build::Node { daemon, platforms: node.platforms.clone() });
+    }
+    Ok(Some(Elsewhere { nodes, caps: CapSet::of(caps.unwrap_or_default()) }))
 }
 
 /// What is to be compiled, for who builds it: what that can do, and the platform that it has.
@@ -59,8 +70,8 @@ pub fn builder(args: &ExecutorArgs, platforms: &[String]) -> Result<Option<Elsew
 pub fn input<'a>(mut input: Input<'a>, builder: Option<&Elsewhere>) -> Result<Input<'a>, Diagnostic> {
     let Some(builder) = builder else { return Ok(input) };
     input.caps = builder.caps.clone();
-    let Some(platform) = builder.workers().iter().find_map(|worker| worker.platforms.first()) else {
-        let message = format!("the builder {} has no worker", builder.endpoint());
+    let Some(platform) = builder.first().workers().iter().find_map(|worker| worker.platforms.first()) else {
+        let message = format!("the builder {} has no worker", builder.first().endpoint());
         return Err(Diagnostic::new(environment::BUILDER, message));
     };
     let mut own = Platform::new(platform.os.as_str(), platform.architecture.as_str());
@@ -107,7 +118,7 @@ impl Engine {
             Engine::Here(executor) => build::run(jobs, executor, optimizer, progress, Some(cancel)),
             Engine::There(builder, registry) => {
                 optimizer.options.caps = builder.caps.clone();
-                build::run_elsewhere(jobs, builder, registry.as_ref(), optimizer, progress, cancel)
+                build::run_elsewhere(jobs, &builder.nodes, registry.as_ref(), optimizer, progress, cancel)
             }
         }
     }

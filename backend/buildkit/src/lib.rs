@@ -1,10 +1,10 @@
 //! The client of a BuildKit: a daemon that builds elsewhere.
 //!
-//! [`Builder`] is a connection. What it builds is a definition of LLB; what it needs for that (files, secrets, credentials)
+//! [`Daemon`] is a connection. What it builds is a definition of LLB; what it needs for that (files, secrets, credentials)
 //! it asks of a session, which gives what it was told to and nothing else. The interface blocks; inside, one thread waits
 //! for all streams.
 
-mod builder;
+mod daemon;
 mod endpoint;
 mod error;
 mod session;
@@ -13,7 +13,7 @@ mod solve;
 mod tls_tests;
 mod transport;
 
-pub use builder::Builder;
+pub use daemon::Daemon;
 pub use endpoint::{Endpoint, Tls};
 pub use error::Failure;
 pub use session::{Session, Target};

@@ -14,7 +14,7 @@ use rbc_proto::{Bytes, CacheEntry, Empty, Status, control};
 use rbc_source::Diagnostic;
 use serde_json::json;
 
-use crate::builder::Builder;
+use crate::daemon::Daemon;
 use crate::error::{Failure, failed};
 use crate::session::{Services, Session, Target};
 use rbc_rpc::{Channel, code, status};
@@ -95,7 +95,7 @@ pub struct Capabilities {
     pub frontend: BTreeSet<String>,
 }
 
-impl Builder {
+impl Daemon {
     /// Asks what the daemon can do. That is told only to those who build, so that this is a build of nothing; it stays
     /// out of the history.
     ///

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
-use crate::{Builder, Endpoint, Tls};
+use crate::{Daemon, Endpoint, Tls};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/tls").join(name)
@@ -78,7 +78,7 @@ fn both_sides_prove_who_they_are() {
     };
     let connect = |tls: Tls| {
         let endpoint = Endpoint::parse(&format!("tcp://127.0.0.1:{port}")).unwrap();
-        Builder::connect(&endpoint.with_tls(tls)).map(|builder| builder.workers()[0].id.clone())
+        Daemon::connect(&endpoint.with_tls(tls)).map(|builder| builder.workers()[0].id.clone())
     };
     assert_eq!(connect(whole.clone()).unwrap(), "one");
     // Nobody, nobody whom the daemon knows, another daemon, and one that nobody signed.
@@ -86,5 +86,5 @@ fn both_sides_prove_who_they_are() {
     assert!(connect(Tls { key: None, ..whole.clone() }).is_err());
     assert!(connect(Tls { server_name: Some("other.test".to_owned()), ..whole.clone() }).is_err());
     assert!(connect(Tls { ca: None, ..whole.clone() }).is_err());
-    assert!(Builder::connect(&Endpoint::parse(&format!("tcp://127.0.0.1:{port}")).unwrap()).is_err());
+    assert!(Daemon::connect(&Endpoint::parse(&format!("tcp://127.0.0.1:{port}")).unwrap()).is_err());
 }

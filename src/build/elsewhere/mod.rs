@@ -2,6 +2,7 @@
 
 mod caches;
 mod exports;
+mod shares;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use rbc_buildkit::{Build, Builder, Failure, Outcome, Session};
+use rbc_buildkit::{Build, Daemon, Failure, Outcome, Session};
 use rbc_ir::{CapSet, Graph, Ref};
 use rbc_local::{Cancel, Progress, SolveError};
 use rbc_oci::Platform;
@@ -19,16 +20,26 @@ use rbc_source::{Diagnostic, environment, execute};
 use rbc_wire::{Digest, Emitter, Order};
 use serde_json::{Map, Value, json};
 
-use super::{Built, Failed, Job, blame, permit, put};
+use super::{Built, Export, Failed, Job, blame, permit, put};
 use crate::optimize::Optimizer;
 
-/// Optimizes targets and has them built elsewhere, one after the other: what they share is there after the first.
+/// A daemon of a builder.
+#[derive(Debug)]
+pub struct Node {
+    /// The connection to it.
+    pub daemon: Daemon,
+    /// The platforms that it is to build rather than others.
+    pub platforms: Vec<Platform>,
+}
+
+/// Optimizes targets and has them built elsewhere, one after the other: what they share is there after the first. Each platform
+/// of a target is built by the node that has it, all nodes at a time. There is at least one node.
 ///
 /// # Errors
 /// The first failure.
 pub fn run(
     jobs: &mut [Job],
-    builder: &Builder,
+    nodes: &[Node],
     registry: Option<&Arc<Client>>,
     optimizer: &mut Optimizer,
     progress: &dyn Progress,
@@ -51,22 +62,30 @@ pub fn run(
         }
         locals.push(own_locals);
     }
-    able(&graph, builder, &optimizer.options.caps)?;
+    able(&graph, &nodes[0].daemon, &optimizer.options.caps)?;
     let (graph, roots) = optimizer.run_for(graph, &roots)?;
-    let watch = watch::Watcher::new(progress, cancel);
     let mut rest = &roots[..];
     let mut built = Vec::new();
     for (job, locals) in jobs.iter().zip(locals) {
         let (own, others) = rest.split_at(job.outputs.len().min(rest.len()));
         rest = others;
-        let site = Site { job, builder, registry, graph: &graph, roots: own, locals };
-        built.push(site.build(&watch)?);
+        let results: Vec<_> = job.outputs.iter().zip(own.iter().copied()).collect();
+        let one = |share: &shares::Share<'_>, exports: &[Export]| {
+            let watch = watch::Watcher::new(progress, cancel);
+            let (daemon, results) = (&share.node.daemon, share.results.clone());
+            Site { job, daemon, registry, graph: &graph, results, exports, locals: &locals }.build(&watch)
+        };
+        let outcome = match &shares::shares(results, nodes, job)[..] {
+            [only] => one(only, &job.exports),
+            several => shares::build(several, job, registry, &one),
+        };
+        built.push(outcome?);
     }
     Ok(built)
 }
 
 /// Refuses what the builder cannot do; it would say so itself, but not where.
-fn able(graph: &Graph, builder: &Builder, caps: &CapSet) -> Result<(), Diagnostic> {
+fn able(graph: &Graph, builder: &Daemon, caps: &CapSet) -> Result<(), Diagnostic> {
     for (_, node) in graph.iter() {
         let Some(missing) = node.meta.caps.iter().find(|cap| !caps.supports(cap)) else { continue };
         let message = format!("the builder {} is too old for this: it lacks `{missing}`", builder.endpoint());
@@ -84,11 +103,12 @@ fn able(graph: &Graph, builder: &Builder, caps: &CapSet) -> Result<(), Diagnosti
 /// A target, and what it is built from.
 struct Site<'a> {
     job: &'a Job,
-    builder: &'a Builder,
+    daemon: &'a Daemon,
     registry: Option<&'a Arc<Client>>,
     graph: &'a Graph,
-    roots: &'a [Option<Ref>],
-    locals: BTreeMap<String, PathBuf>,
+    results: Vec<(&'a crate::Output, Option<Ref>)>,
+    exports: &'a [Export],
+    locals: &'a BTreeMap<String, PathBuf>,
 }
 
 impl Site<'_> {
@@ -116,11 +136,11 @@ impl Site<'_> {
             build.cache_to.push(caches::to(cache, &mut session)?);
         }
         let mut deliveries = exports::Deliveries::default();
-        for export in &job.exports {
-            build.exports.extend(deliveries.export(export, job, self.builder.endpoint().is_docker(), &mut session)?);
+        for export in self.exports {
+            build.exports.extend(deliveries.export(export, job, self.daemon.endpoint().is_docker(), &mut session)?);
         }
         let written = build.cache_to.clone();
-        let outcome = self.builder.build(build, session, &self.shared(), watch);
+        let outcome = self.daemon.build(build, session, &self.shared(), watch);
         watch.end();
         match outcome {
             Ok(answer) => {
@@ -135,8 +155,7 @@ impl Site<'_> {
     /// The results, in the form that the builder takes.
     fn results(&self) -> Vec<Outcome> {
         let mut emitter = Emitter::new(self.graph, Order::Walk);
-        let outputs = self.job.outputs.iter().zip(self.roots);
-        let result = |(output, root): (&crate::Output, &Option<Ref>)| {
+        let result = |(output, root): &(&crate::Output, Option<Ref>)| {
             let mut emitted = emitter.emit(*root);
             emitted.number_progress_groups();
             Outcome {
@@ -147,7 +166,7 @@ impl Site<'_> {
                 epoch: output.product.epoch,
             }
         };
-        outputs.map(result).collect()
+        self.results.iter().map(result).collect()
     }
 
     /// What the files of this build are known by: the directory, and the machine that it is on.
@@ -182,8 +201,9 @@ impl Site<'_> {
             None => Diagnostic::new(execute::ELSEWHERE, failure.message),
         };
         let tail = vertex.map(|vertex| watch.tail(vertex)).unwrap_or_default();
+        let roots: Vec<Option<Ref>> = self.results.iter().map(|(_, root)| *root).collect();
         let error = SolveError { vertex, exit_code, tail, at: None, diagnostic: Box::new(diagnostic) };
-        Failed { diagnostics: vec![blame::diagnostic(self.graph, self.roots, error)], at: None }
+        Failed { diagnostics: vec![blame::diagnostic(self.graph, &roots, error)], at: None }
     }
 }
 

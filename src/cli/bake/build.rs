@@ -23,7 +23,9 @@ pub fn build(args: &BakeArgs, loaded: Loaded, plan: Plan, messages: &Messages) -
     if !plan.targets.values().any(is_built) {
         return Ok(());
     }
-    let builder = engine::builder(&args.executor, &[])?;
+    let platforms = plan.targets.values().flat_map(|target| &target.platforms);
+    let platforms: Vec<String> = platforms.map(|platform| platform.value.to_string()).collect();
+    let builder = engine::builder(&args.executor, &platforms)?;
     let mut all = compile::all(&plan, args, loaded.sources, builder, is_built);
     messages.print(&all.sources, &all.warnings);
     let mut found: Vec<Diagnostic> = std::mem::take(&mut all.errors).into_values().flatten().collect();

@@ -48,7 +48,7 @@ fn answer(node: &Node) -> Result<(), Failure> {
     let endpoint = Endpoint::parse(&node.endpoint)?;
     let begun = Instant::now();
     loop {
-        match rbc_buildkit::Builder::connect(&endpoint) {
+        match rbc_buildkit::Daemon::connect(&endpoint) {
             Ok(_) => return Ok(()),
             Err(found) if begun.elapsed() > PATIENCE || !endpoint.is_container() => return Err(found.into()),
             Err(_) => std::thread::sleep(Duration::from_millis(200)),

@@ -116,8 +116,8 @@ pub fn find(name: Option<&str>) -> Result<Option<Builder>, Failure> {
 ///
 /// # Errors
 /// One cannot be reached.
-pub fn connect(builder: &Builder) -> Result<Vec<rbc_buildkit::Builder>, Diagnostic> {
-    let one = |node: &Node| rbc_buildkit::Builder::connect(&rbc_buildkit::Endpoint::parse(&node.endpoint)?);
+pub fn connect(builder: &Builder) -> Result<Vec<rbc_buildkit::Daemon>, Diagnostic> {
+    let one = |node: &Node| rbc_buildkit::Daemon::connect(&rbc_buildkit::Endpoint::parse(&node.endpoint)?);
     builder.nodes.iter().map(one).collect()
 }
 

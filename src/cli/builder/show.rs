@@ -26,8 +26,8 @@ struct Told {
 type Answer = Result<Told, Box<Diagnostic>>;
 
 fn ask(endpoint: &str) -> Answer {
-    let builder = rbc_buildkit::Builder::connect(&Endpoint::parse(endpoint)?)?;
-    Ok(Told { version: builder.version()?, workers: builder.workers().to_vec() })
+    let daemon = rbc_buildkit::Daemon::connect(&Endpoint::parse(endpoint)?)?;
+    Ok(Told { version: daemon.version()?, workers: daemon.workers().to_vec() })
 }
 
 /// Asks all nodes at once; none has no answer in time.

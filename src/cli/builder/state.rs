@@ -56,11 +56,17 @@ pub struct Node {
 }
 
 impl Builder {
-    /// The node that has most of some platforms; the first of these.
-    pub fn node_for(&self, platforms: &[Platform]) -> &Node {
-        let has = |node: &&Node| platforms.iter().filter(|platform| node.platforms.contains(platform)).count();
-        // Of equals, the maximum is the last.
-        self.nodes.iter().rev().max_by_key(has).unwrap_or(&self.nodes[0])
+    /// The nodes that are to build some platforms: those that were given one, and the first if one was given to none.
+    pub fn nodes_for(&self, platforms: &[Platform]) -> Vec<&Node> {
+        let home =
+            |platform: &Platform| self.nodes.iter().position(|node| node.platforms.contains(platform)).unwrap_or(0);
+        let mut places: Vec<usize> = platforms.iter().map(home).collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() {
+            places.push(0);
+        }
+        places.into_iter().filter_map(|at| self.nodes.get(at)).collect()
     }
 
     /// A node by its name.

@@ -16,7 +16,7 @@ use crate::transport::{Keeper, connect};
 use rbc_rpc::{Channel, code};
 
 /// A daemon to which there is a connection.
-pub struct Builder {
+pub struct Daemon {
     pub(crate) endpoint: Endpoint,
     pub(crate) channel: Channel,
     pub(crate) keeper: Keeper,
@@ -25,18 +25,18 @@ pub struct Builder {
     pub(crate) runtime: Runtime,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for Daemon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Daemon").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-impl Builder {
+impl Daemon {
     /// Connects to a daemon, and asks it for its workers.
     ///
     /// # Errors
     /// E0805: it cannot be reached, or is no BuildKit.
-    pub fn connect(endpoint: &Endpoint) -> Result<Builder, Diagnostic> {
+    pub fn connect(endpoint: &Endpoint) -> Result<Daemon, Diagnostic> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Diagnostic::new(environment::INTERNAL, e.to_string()))?;
         let (channel, keeper, workers) = runtime.block_on(async {
@@ -58,7 +58,7 @@ impl Builder {
                 }
             }
         })?;
-        Ok(Builder { endpoint: endpoint.clone(), channel, keeper, workers, runtime })
+        Ok(Daemon { endpoint: endpoint.clone(), channel, keeper, workers, runtime })
     }
 
     /// Where it is.
