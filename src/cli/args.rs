@@ -208,6 +208,17 @@ pub struct BuildArgs {
     /// Set any attribute of the Dockerfile frontend.
     #[arg(long = "opt", value_name = "KEY=VALUE")]
     pub opts: Vec<String>,
+    /// Look up no base images: take each for one with an empty config. The result is not what would be built, but shows it.
+    #[arg(long, conflicts_with_all = ["locked", "offline"])]
+    pub no_resolve: bool,
+    /// Where base images come from.
+    #[command(flatten)]
+    pub images: ImageArgs,
+}
+
+/// Where base images come from: shared by all commands that look them up.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ImageArgs {
     /// The lock file [default: rbc.lock beside the Dockerfile].
     #[arg(long, value_name = "FILE")]
     pub lock_file: Option<PathBuf>,
@@ -217,12 +228,17 @@ pub struct BuildArgs {
     /// Never use the network.
     #[arg(long)]
     pub offline: bool,
-    /// Look up no base images: take each for one with an empty config. The result is not what would be built, but shows it.
-    #[arg(long, conflicts_with_all = ["locked", "offline"])]
-    pub no_resolve: bool,
     /// Look for base images in this OCI layout directory first.
     #[arg(long = "oci-layout", value_name = "DIR")]
     pub oci_layouts: Vec<PathBuf>,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How registries are reached: shared by all commands that talk to them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RegistryArgs {
     /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
     #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
     pub registry_config: Option<PathBuf>,
@@ -385,9 +401,9 @@ pub struct MoveArgs {
     /// Where layers, results and cache mounts are kept [default: $XDG_DATA_HOME/rbc].
     #[arg(long, value_name = "DIR", env = "RBC_STORE")]
     pub store: Option<PathBuf>,
-    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
-    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
-    pub registry_config: Option<PathBuf>,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 /// `rbc cache du`.
@@ -462,9 +478,9 @@ pub struct SolveCommand {
     /// The config of the image, as JSON; `rbc compile --emit image` writes it.
     #[arg(long, value_name = "FILE")]
     pub image_config: Option<PathBuf>,
-    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
-    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
-    pub registry_config: Option<PathBuf>,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Never use the network.
     #[arg(long)]
     pub offline: bool,

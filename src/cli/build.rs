@@ -38,7 +38,7 @@ pub fn run(args: &BuildCommand, messages: &Messages) -> Result<(), Failure> {
     }
     job.locals = project.locals.clone();
     job.layouts = project.layouts.clone();
-    job.archives.clone_from(&args.build.oci_layouts);
+    job.archives.clone_from(&args.build.images.oci_layouts);
     let style = if args.result.quiet { ProgressStyle::Quiet } else { args.run.executor.progress };
     let (engine, cancel) = engine::open(&args.run.executor, builder, world.client.clone())?;
     let display = Display::new(style);

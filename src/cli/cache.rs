@@ -30,7 +30,7 @@ pub fn run(command: &CacheCommand, messages: &Messages) -> Result<(), Failure> {
 /// The executor of a store, with a client for registries.
 fn executor(args: &MoveArgs) -> Result<Executor, Failure> {
     let mut sources = Sources::new();
-    let client = registry_client(args.registry_config.as_deref(), false, &mut sources);
+    let client = registry_client(args.registry.registry_config.as_deref(), false, &mut sources);
     let client = client.map_err(|found| Failure::new(&sources, found))?;
     Ok(open_store(args.store.as_deref(), Config { registry: client, ..Config::default() })?)
 }

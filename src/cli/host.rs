@@ -34,7 +34,7 @@ pub struct World {
 
 /// The lock file of a project.
 pub fn lock_path(args: &BuildArgs, project: &Project) -> PathBuf {
-    args.lock_file.clone().unwrap_or_else(|| project.dir.join("rbc.lock"))
+    args.images.lock_file.clone().unwrap_or_else(|| project.dir.join("rbc.lock"))
 }
 
 /// Reads a lock file; none if it does not exist.
@@ -85,25 +85,29 @@ impl World {
     pub fn new(args: &BuildArgs, project: &mut Project, lock: Option<Lock>) -> Result<World, Vec<Diagnostic>> {
         let one = |error: Box<Diagnostic>| vec![*error];
         let path = lock_path(args, project);
-        let client = registry_client(args.registry_config.as_deref(), args.offline, &mut project.sources)?;
+        let client = registry_client(
+            args.images.registry.registry_config.as_deref(),
+            args.images.offline,
+            &mut project.sources,
+        )?;
         let mut chain: Vec<Box<dyn ImageResolver>> = Vec::new();
         match lock {
             Some(lock) => chain.push(Box::new(LockResolver::new(lock, path.to_string_lossy()))),
-            None if args.locked => {
+            None if args.images.locked => {
                 let message = format!("there is no lock file `{}`", path.display());
                 return Err(vec![Diagnostic::new(image::NOT_LOCKED, message).note("`rbc lock` writes it")]);
             }
             None => {}
         }
-        if !args.locked {
-            for dir in &args.oci_layouts {
+        if !args.images.locked {
+            for dir in &args.images.oci_layouts {
                 chain.push(Box::new(Layout::open(dir).map_err(one)?));
             }
             if let Some(client) = &client {
                 chain.push(Box::new(RegistryResolver::new(client.clone())));
             }
         }
-        let offline = args.offline || args.locked;
+        let offline = args.images.offline || args.images.locked;
         Ok(World {
             resolver: Chain(chain),
             client,

@@ -49,7 +49,7 @@ pub fn run(args: &SolveCommand, messages: &Messages) -> Result<(), Failure> {
         stages: Vec::new(),
     };
     job.outputs = vec![Output { platform: None, product }];
-    let client = registry_client(args.registry_config.as_deref(), args.offline, &mut sources);
+    let client = registry_client(args.registry.registry_config.as_deref(), args.offline, &mut sources);
     let client = client.map_err(|found| Failure::new(&sources, found))?;
     let builder = engine::builder(&args.run.executor, &[])?;
     let (engine, cancel) = engine::open(&args.run.executor, builder, client)?;

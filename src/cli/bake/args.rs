@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rbc_bake::{List, ListFormat};
 
-use crate::cli::args::{ExecutorArgs, OptimizeArgs};
+use crate::cli::args::{ExecutorArgs, ImageArgs, OptimizeArgs};
 
 /// `rbc bake`.
 #[derive(Args, Clone, Debug, Default)]
@@ -86,21 +86,9 @@ pub struct BakeArgs {
     /// Build the other targets where one fails.
     #[arg(long)]
     pub keep_going: bool,
-    /// The lock file [default: rbc.lock beside each Dockerfile].
-    #[arg(long, value_name = "FILE")]
-    pub lock_file: Option<PathBuf>,
-    /// Take base images from lock files only, and fail if one is not there.
-    #[arg(long)]
-    pub locked: bool,
-    /// Never use the network.
-    #[arg(long)]
-    pub offline: bool,
-    /// Look for base images in this OCI layout directory first.
-    #[arg(long = "oci-layout", value_name = "DIR")]
-    pub oci_layouts: Vec<PathBuf>,
-    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
-    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
-    pub registry_config: Option<PathBuf>,
+    /// Where base images come from.
+    #[command(flatten)]
+    pub images: ImageArgs,
 }
 
 impl BakeArgs {

@@ -98,7 +98,7 @@ fn job(target: &Target, plan: &Plan, all: &mut All, args: &BakeArgs) -> Result<O
         name: target.name.to_string(),
         locals: compiled.locals,
         layouts: compiled.layouts,
-        archives: args.oci_layouts.clone(),
+        archives: args.images.oci_layouts.clone(),
         outputs: compiled.outputs,
         ..Job::default()
     };

@@ -1,7 +1,5 @@
 //! From a target of a plan to what the compiler takes.
 
-use std::path::PathBuf;
-
 use rbc_ast::plan::{Given, Map, Target, Text};
 use rbc_context::{Context, classify, path};
 use rbc_source::{Diagnostic, Sources};
@@ -62,11 +60,7 @@ pub fn flags(target: &Target, args: &BakeArgs, context: String, file: Option<Str
         no_cache_filter: texts(&target.no_cache_filter),
         pull: target.pull.as_ref().is_some_and(|on| on.value),
         opts: limits(target)?,
-        lock_file: args.lock_file.clone(),
-        locked: args.locked,
-        offline: args.offline,
-        oci_layouts: args.oci_layouts.iter().map(PathBuf::clone).collect(),
-        registry_config: args.registry_config.clone(),
+        images: args.images.clone(),
         ..BuildArgs::default()
     })
 }

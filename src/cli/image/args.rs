@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::args::RegistryArgs;
+
 /// `rbc image`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ImageCommand {
@@ -15,14 +17,6 @@ pub enum ImageCommand {
     Create(CreateImageArgs),
     /// Copy an image, with all platforms and what is attached to them.
     Copy(CopyImageArgs),
-}
-
-/// What all of them need.
-#[derive(Args, Clone, Debug)]
-pub struct RegistryArgs {
-    /// Settings of registries: mirrors, plain HTTP, certificates; the form of buildkitd.toml.
-    #[arg(long, value_name = "FILE", env = "RBC_REGISTRY_CONFIG")]
-    pub registry_config: Option<PathBuf>,
 }
 
 /// `rbc image inspect`.

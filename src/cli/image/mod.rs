@@ -10,8 +10,9 @@ use rbc_oci::Platform;
 use rbc_registry::Client;
 use rbc_source::{Diagnostic, Sources, environment};
 
-use self::args::{ImageCommand, RegistryArgs};
+use self::args::ImageCommand;
 use super::Failure;
+use super::args::RegistryArgs;
 use super::host::registry_client;
 use super::messages::Messages;
 use super::project::host_platform;
